@@ -1,0 +1,1 @@
+"""A cluster of nodes on one machine: real Kubernetes API server, real kernel, simulated cloud."""

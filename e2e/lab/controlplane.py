@@ -1,0 +1,362 @@
+"""A real Kubernetes API: etcd and kube-apiserver as plain processes, no Docker, no kubelet.
+
+RBAC is on and ServiceAccounts get real bound tokens, so what works here works under the rights the
+chart gives. There is no controller-manager: nothing collects garbage, and a namespace that is
+deleted stays Terminating.
+
+    with ControlPlane() as plane:
+        plane.apply(Path("crds/"))
+        print(plane.kubectl("get", "hv", "--all-namespaces"))
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from lab.binaries import find_or_build
+
+START_SECONDS = 60
+ADMIN = "admin"
+
+
+class ControlPlaneError(Exception):
+    """A program of the control plane, or a kubectl command, failed; the text says how."""
+
+
+class ControlPlane:
+    """One etcd and one kube-apiserver for as long as the `with` block lasts."""
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1",
+        *,
+        port: int | None = None,
+        directory: Path | None = None,
+        enter: Sequence[str] = (),
+        users: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Prepare; nothing runs yet.
+
+        `address` must be reachable from this process. `port` is the API's, a free one if None.
+        `directory` keeps data, logs and kubeconfigs; if None it is a temporary one.
+        `enter` is put before each program, such as `nsenter --net=...`.
+        `users` maps further user names to their groups; `admin` is always there.
+        """
+        self.address = address
+        self._own_directory = directory is None
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="havip-controlplane-"))
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._enter = list(enter)
+        self._users = {ADMIN: ["system:masters"]} | {k: list(v) for k, v in (users or {}).items()}
+        self._tokens = {user: secrets.token_hex(16) for user in self._users}
+        self._processes: list[subprocess.Popen[bytes]] = []
+        # A namespace of its own has all its ports free; only the shared one must be asked.
+        self.port, self._etcd_port, self._peer_port = (
+            (port or 6443, 2379, 2380) if enter else (port or _free_port(), *_two_free_ports())
+        )
+        self._certificates = self.directory / "certificates"
+
+    # -- life
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start both programs and return when the API says it is ready.
+
+        Raises ControlPlaneError with the end of the log if a program ends or never gets ready,
+        lab.binaries.BinariesMissingError if the programs are not to be had.
+        """
+        binaries = find_or_build()
+        self._write_credentials()
+        try:
+            self._spawn("etcd", [str(binaries.etcd), *self._etcd_flags()])
+            self._spawn("kube-apiserver", [str(binaries.kube_apiserver), *self._apiserver_flags()])
+            self._wait_until_ready()
+            self.create_namespace("havip-system")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End both programs; the directory goes too unless the caller named it."""
+        # Nothing here outlives the lab, so there is nothing to save and no reason to wait.
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait()
+        self._processes.clear()
+        if self._own_directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # -- access
+
+    @property
+    def url(self) -> str:
+        """The API's address, such as https://127.0.0.1:6443."""
+        return f"https://{self.address}:{self.port}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that vouches for `url`."""
+        return self._certificates / "apiserver.crt"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        """A kubeconfig that may do everything."""
+        return self.kubeconfig(ADMIN)
+
+    def kubeconfig(self, identity: str) -> Path:
+        """Write a kubeconfig for a user, or for a ServiceAccount given as "namespace/name".
+
+        The ServiceAccount must exist; its token is a bound one, good for a day.
+        """
+        path = self.directory / f"{identity.replace('/', '.')}.kubeconfig"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "lab",
+            "clusters": [
+                {
+                    "name": "lab",
+                    "cluster": {"server": self.url, "certificate-authority": str(self.ca_file)},
+                }
+            ],
+            "users": [{"name": identity, "user": {"token": self.token(identity)}}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": identity}}],
+        }
+        # JSON is YAML, and every reader of a kubeconfig reads YAML.
+        _write_private(path, json.dumps(config, indent=1))
+        return path
+
+    def token(self, identity: str) -> str:
+        """Return the bearer token of a user, or of a ServiceAccount given as "namespace/name"."""
+        namespace, slash, name = identity.partition("/")
+        if not slash:
+            return self._tokens[identity]
+        return self.kubectl("create", "token", name, "-n", namespace, "--duration=24h").strip()
+
+    def kubectl(self, *arguments: str, input: str | None = None, user: str = ADMIN) -> str:
+        """Run the real kubectl and return what it printed.
+
+        Raises ControlPlaneError with kubectl's own words if it fails.
+        """
+        done = self.try_kubectl(*arguments, input=input, user=user)
+        if done.returncode != 0:
+            raise ControlPlaneError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def try_kubectl(
+        self,
+        *arguments: str,
+        input: str | None = None,
+        user: str = ADMIN,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl; a failure is in the answer's return code and stderr."""
+        path = self.directory / f"{user.replace('/', '.')}.kubeconfig"
+        if not path.exists():
+            self.kubeconfig(user)
+        return subprocess.run(
+            [kubectl_program(), "--kubeconfig", str(path), *arguments],
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def apply(self, what: Path | str) -> str:
+        """Apply a file or folder (a Path) or a manifest's own text (a str)."""
+        if isinstance(what, Path):
+            return self.kubectl("apply", "-f", str(what))
+        return self.kubectl("apply", "-f", "-", input=what)
+
+    def apply_crds(self, folder: Path) -> None:
+        """Apply the CRDs of a folder and wait until the API serves them."""
+        self.kubectl("apply", "--server-side", "-f", str(folder))
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+
+    def create_namespace(self, name: str) -> None:
+        """Create a namespace; one that exists is left as it is."""
+        manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.apply(json.dumps(manifest))
+
+    def create_node(
+        self,
+        name: str,
+        *,
+        address: str | None = None,
+        provider_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Create a Node that is Ready, as a kubelet would; `address` is its InternalIP."""
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": name,
+                "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
+                | dict(labels or {}),
+            },
+            "spec": {"providerID": provider_id} if provider_id else {},
+        }
+        status = {
+            "addresses": [{"type": "InternalIP", "address": address}] if address else [],
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Lab", "message": "up"}],
+        }
+        self.apply(json.dumps(manifest))
+        self.kubectl(
+            "patch", "node", name, "--subresource=status", "-p", json.dumps({"status": status})
+        )
+
+    # -- inside
+
+    def _write_credentials(self) -> None:
+        self._certificates.mkdir(exist_ok=True)
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        _write_private(self.directory / "service-account.pem", pem.decode())
+        lines = [
+            f'{self._tokens[user]},{user},{user},"{",".join(groups)}"'
+            for user, groups in self._users.items()
+        ]
+        _write_private(self.directory / "tokens.csv", "\n".join(lines) + "\n")
+
+    def _etcd_flags(self) -> list[str]:
+        client = f"http://127.0.0.1:{self._etcd_port}"
+        peer = f"http://127.0.0.1:{self._peer_port}"
+        return [
+            "--name=lab",
+            f"--data-dir={self.directory / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=lab={peer}",
+            # What is stored here need not survive a power cut, and disks of test machines are slow.
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+        ]
+
+    def _apiserver_flags(self) -> list[str]:
+        service_account_key = self.directory / "service-account.pem"
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--bind-address={self.address}",
+            f"--advertise-address={self.address}",
+            f"--secure-port={self.port}",
+            f"--cert-dir={self._certificates}",
+            f"--token-auth-file={self.directory / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={service_account_key}",
+            f"--service-account-signing-key-file={service_account_key}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            # Nobody here makes each namespace's default ServiceAccount, which this would ask for.
+            "--disable-admission-plugins=ServiceAccount",
+            "--endpoint-reconciler-type=none",
+        ]
+
+    def _spawn(self, name: str, command: list[str]) -> None:
+        with self.log_file(name).open("wb") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    # The kernel ends the program with us, however we end.
+                    [*self._enter, "setpriv", "--pdeathsig", "KILL", "--", *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C is for us: we end them in our own order.
+                    start_new_session=True,
+                )
+            )
+
+    def log_file(self, program: str) -> Path:
+        """Return where "etcd" or "kube-apiserver" writes."""
+        return self.directory / f"{program}.log"
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            for name, process in zip(("etcd", "kube-apiserver"), self._processes, strict=True):
+                if process.poll() is not None:
+                    raise ControlPlaneError(f"{name} ended:\n{self._end_of_log(name)}")
+            if time.monotonic() > deadline:
+                raise ControlPlaneError(
+                    f"kube-apiserver was not ready within {START_SECONDS} s:\n"
+                    + self._end_of_log("kube-apiserver")
+                )
+            time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        request = urllib.request.Request(
+            f"{self.url}/readyz", headers={"Authorization": f"Bearer {self._tokens[ADMIN]}"}
+        )
+        try:
+            trust = ssl.create_default_context(cafile=str(self.ca_file))
+            # No proxy of the surroundings has a say in how we reach our own server.
+            opener = urllib.request.build_opener(
+                urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+            )
+            with opener.open(request, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def _end_of_log(self, program: str) -> str:
+        return "\n".join(self.log_file(program).read_text(errors="replace").splitlines()[-15:])
+
+
+def kubectl_program() -> str:
+    """Return the kubectl of our virtual environment, else the one on PATH."""
+    beside = Path(sys.executable).with_name("kubectl")
+    found = str(beside) if beside.exists() else shutil.which("kubectl")
+    if found is None:
+        raise ControlPlaneError("there is no kubectl: run `uv sync --all-extras --group dev`")
+    return found
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def _two_free_ports() -> tuple[int, int]:
+    return _free_port(), _free_port()
