@@ -1,0 +1,42 @@
+# Thin on purpose: each target is one command you could type yourself once `make setup` has run.
+PYTHON ?= python3
+SETUP  := $(PYTHON) e2e/setup.py
+IN     := .venv/bin
+ARGS   ?=
+SEEDS  ?= 2000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint sim lab lab-down crds
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what this machine lacks: virtual environment, Debian packages, control plane
+	@$(SETUP) environment system controlplane
+
+demo: setup ## Watch a HaVip live through an instance's death and an API outage, in a minute
+	@PYTHONPATH=e2e $(IN)/python -m demo $(ARGS)
+
+test: setup ## Run all tests; ARGS="-k name" picks some
+	@$(IN)/pytest $(ARGS)
+
+lint: ## Check style, types and which package may import which
+	@$(SETUP) environment
+	$(IN)/ruff check .
+	$(IN)/ruff format --check .
+	$(IN)/mypy operator e2e tests
+	$(IN)/lint-imports
+
+sim: ## Run the election through SEEDS=n random schedules and count double owners
+	@$(SETUP) environment
+	@PYTHONPATH=operator:. $(IN)/python -m tests.election.simulate --seeds $(SEEDS) $(ARGS)
+
+lab: setup ## Start a cluster on this machine that stays up, and print what to try
+	@PYTHONPATH=e2e $(IN)/python -m lab.standing up $(ARGS)
+
+lab-down: ## End the cluster that `make lab` started
+	@PYTHONPATH=e2e $(IN)/python -m lab.standing down
+
+crds: ## Write crds/*.yaml anew from the models in havip.api
+	@$(SETUP) environment
+	@$(IN)/havip crds --output crds

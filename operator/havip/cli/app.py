@@ -1,0 +1,129 @@
+"""The commands that run the programs, and the one that writes the CRDs."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from havip.api.errors import HaVipError
+
+app = typer.Typer(
+    name="havip",
+    help="Highly available virtual IPs on Kubernetes in the cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Namespace = Annotated[str, typer.Option(help="The release's namespace: Leases and the Secret.")]
+
+
+class Profile(StrEnum):
+    """How long the simulated cloud takes for things."""
+
+    INSTANT = "instant"
+    LAB = "lab"
+    REALISTIC = "realistic"
+
+
+@app.command()
+def controller(
+    cluster_id: Annotated[str, typer.Option(help="Marks in the cloud what is this cluster's.")],
+    identity: Annotated[str, typer.Option(help="This replica's name, unlike all others'.")],
+    namespace: Namespace = "havip-system",
+    drift_interval: Annotated[
+        float, typer.Option(min=1, help="Seconds between looks for drift in the cloud.")
+    ] = 60,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where health and metrics are served.")
+    ] = "0.0.0.0:8080",
+) -> None:
+    """Keep the cloud as the HaVip objects say."""
+    from havip.controller.main import run
+
+    run(
+        namespace=namespace,
+        cluster_id=cluster_id,
+        identity=identity,
+        drift_interval=drift_interval,
+        listen=listen,
+    )
+
+
+@app.command()
+def agent(
+    node: Annotated[str, typer.Option(envvar="NODE_NAME", help="The Node this agent serves.")],
+    node_address: Annotated[
+        str, typer.Option(envvar="NODE_ADDRESS", help="The IPv4 address peers send to.")
+    ],
+    key_dir: Annotated[
+        Path,
+        typer.Option(help="The peers' Secret as files: `current`, and `previous` in a rotation."),
+    ],
+    state_dir: Annotated[Path, typer.Option(help="Keeps the highest epochs seen over restarts.")],
+    namespace: Namespace = "havip-system",
+    metadata_endpoint: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", envvar="METADATA_ENDPOINT", help="The cloud's metadata service."
+        ),
+    ] = "http://100.100.100.200",
+    peer_port: Annotated[int, typer.Option(min=1, max=65535, help="UDP port of the peers.")] = 9494,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where facts and metrics are served.")
+    ] = "127.0.0.1:9495",
+) -> None:
+    """Hold this node's share of every HaVip: election, fence, address, announcements."""
+    from havip.agent.main import run
+
+    run(
+        node=node,
+        node_address=node_address,
+        namespace=namespace,
+        key_dir=key_dir,
+        state_dir=state_dir,
+        metadata_endpoint=metadata_endpoint,
+        peer_port=peer_port,
+        listen=listen,
+    )
+
+
+@app.command()
+def simcloud(
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where it is served.")],
+    topology: Annotated[Path, typer.Option(help="JSON file: accounts, VPCs, instances.")],
+    profile: Annotated[
+        Profile, typer.Option(help="How long things take in the cloud.")
+    ] = Profile.LAB,
+    bridge: Annotated[
+        str | None, typer.Option(help="Bridge whose ARP and frames it rules, as a VPC does.")
+    ] = None,
+) -> None:
+    """Simulate the cloud: the official SDK talks to it, and instances find their metadata in it."""
+    from havip.simcloud.main import run
+
+    run(listen=listen, topology=topology, profile=profile.value, bridge=bridge)
+
+
+@app.command()
+def crds(
+    output: Annotated[Path, typer.Option(help="Folder the YAML files are written to.")],
+) -> None:
+    """Write the CustomResourceDefinitions that the resource models stand for."""
+    from havip.api.crd import write
+
+    for file in write(output):
+        typer.echo(file)
+
+
+def main() -> None:
+    """Run the command line; an error of ours ends it with a sentence, not a traceback."""
+    try:
+        app()
+    except HaVipError as trouble:
+        typer.echo(f"havip: {trouble}", err=True)
+        sys.exit(1)
