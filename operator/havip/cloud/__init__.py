@@ -1,0 +1,1 @@
+"""What we need of a cloud, and the adapter that gets it from Alibaba Cloud."""
