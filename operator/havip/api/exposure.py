@@ -1,0 +1,84 @@
+"""What leads traffic from elsewhere to a HaVip: a public address (EIP) and routes."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from havip.api.base import Model, Rule
+from havip.api.fields import Description, Name, ResourceGroupId, Tags, begins_with
+
+
+class InternetChargeType(StrEnum):
+    """How the traffic of an EIP is paid for."""
+
+    PAY_BY_TRAFFIC = "PayByTraffic"
+    PAY_BY_BANDWIDTH = "PayByBandwidth"
+
+
+class EipAllocation(Model):
+    """An EIP to be made for this HaVip, paid as it is used."""
+
+    name: Annotated[Name | None, Field(description="Name of the EIP in the cloud.")] = None
+    description: Annotated[Description, Field(description="Description in the cloud.")] = ""
+    bandwidth_mbps: Annotated[
+        int, Field(ge=1, le=1000, description="Most bandwidth, in Mbit/s.")
+    ] = 5
+    internet_charge_type: Annotated[
+        InternetChargeType,
+        Field(description="Pay for the traffic (PayByTraffic) or the bandwidth (PayByBandwidth)."),
+    ] = InternetChargeType.PAY_BY_TRAFFIC
+    isp: Annotated[
+        str, Field(min_length=1, max_length=32, description="Kind of line, as in BGP or BGP_PRO.")
+    ] = "BGP"
+    resource_group_id: Annotated[
+        ResourceGroupId | None, Field(description="Resource group of the EIP.")
+    ] = None
+    tags: Annotated[Tags, Field(description="Tags of the EIP.")] = Field(default_factory=dict)
+
+
+class EipSpec(Model):
+    """The public address: one that exists, or one to be made."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.allocationId) != has(self.allocate)",
+            "give either allocationId (an EIP that exists) or allocate (one to be made)",
+        ),
+    )
+
+    allocation_id: Annotated[
+        Annotated[str, Field(max_length=64), begins_with("eip-", "an EIP")] | None,
+        Field(description="Id of an EIP that exists. It is bound, and never released."),
+    ] = None
+    allocate: Annotated[
+        EipAllocation | None,
+        Field(description="Make an EIP, and release it with the HaVip (see deletionPolicy)."),
+    ] = None
+
+
+class Route(Model):
+    """A route whose next hop is the HaVip."""
+
+    route_table_id: Annotated[
+        str,
+        Field(max_length=64, description="Route table that gets the route."),
+        begins_with("vtb-", "a route table"),
+    ]
+    destination: Annotated[
+        str,
+        Field(max_length=18, description="IPv4 block to route to the HaVip, as in 10.9.0.0/16."),
+        Rule(
+            "isCIDR(self) && cidr(self).ip().family() == 4",
+            "this is not an IPv4 block: give one such as 10.9.0.0/16, or 10.9.0.1/32 for one"
+            " address",
+        ),
+        Rule(
+            "!isCIDR(self) || cidr(self) == cidr(self).masked()",
+            "the block has bits set behind its prefix: clear them, as in 10.9.0.0/16",
+        ),
+        Rule(
+            "!isCIDR(self) || !cidr('100.64.0.0/10').containsCIDR(cidr(self))",
+            "the cloud keeps 100.64.0.0/10 for itself: route another block",
+        ),
+    ]

@@ -1,0 +1,177 @@
+"""HaVipClass: where HaVips are made, and with which credentials."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from havip.api import names
+from havip.api.base import Model, Rule
+from havip.api.conditions import Condition
+from havip.api.fields import DeletionPolicy, Profile, ResourceGroupId, Tags, VpcId, VSwitchId
+from havip.api.havipstatus import CONDITIONS_EXTRA
+from havip.api.metadata import ObjectMeta
+
+ENDPOINT_RULE = Rule(
+    "self.matches('^[A-Za-z0-9.-]+(:[0-9]{1,5})?$')",
+    "give a host, with :port if need be, as in vpc.cn-hangzhou.aliyuncs.com: no scheme, no path",
+)
+Endpoint = Annotated[str, Field(min_length=1, max_length=253), ENDPOINT_RULE]
+
+
+class Protocol(StrEnum):
+    """Protocol spoken with the cloud's API."""
+
+    HTTPS = "https"
+    HTTP = "http"
+
+
+class Endpoints(Model):
+    """Where the cloud's API is, when it is not at the region's usual place."""
+
+    vpc: Annotated[
+        Endpoint | None, Field(description="Host of the VPC API; the region's own if left out.")
+    ] = None
+    ecs: Annotated[
+        Endpoint | None, Field(description="Host of the ECS API; the region's own if left out.")
+    ] = None
+    protocol: Annotated[
+        Protocol, Field(description="https, or http for a simulated cloud in a lab.")
+    ] = Protocol.HTTPS
+
+
+class SecretRef(Model):
+    """A Secret with an access key: accessKeyId, accessKeySecret, securityToken if a session's."""
+
+    name: Annotated[
+        str,
+        Field(max_length=253, description="Name of the Secret."),
+        Rule(
+            "!format.dns1123Subdomain().validate(self).hasValue()",
+            "this is not the name of a Secret: give one that kubectl get secrets shows",
+        ),
+    ]
+    namespace: Annotated[
+        Annotated[
+            str,
+            Field(max_length=63),
+            Rule(
+                "!format.dns1123Label().validate(self).hasValue()",
+                "this is not the name of a namespace: give one that kubectl get namespaces shows",
+            ),
+        ]
+        | None,
+        Field(description="Namespace of the Secret; the operator's own if left out."),
+    ] = None
+
+
+class Credentials(Model):
+    """How the controller proves to the cloud who it is."""
+
+    secret_ref: Annotated[
+        SecretRef,
+        Field(
+            description="Secret with the keys accessKeyId and accessKeySecret, and securityToken"
+            " if the key is a session's."
+        ),
+    ]
+
+
+class ClassDefaults(Model):
+    """What a HaVip made for a Service of this class has."""
+
+    profile: Annotated[
+        Profile | None, Field(description="Election profile; Balanced if left out.")
+    ] = None
+    deletion_policy: Annotated[
+        DeletionPolicy | None, Field(description="Deletion policy; Delete if left out.")
+    ] = None
+    resource_group_id: Annotated[
+        ResourceGroupId | None, Field(description="Resource group in the cloud.")
+    ] = None
+    tags: Annotated[Tags, Field(description="Tags in the cloud.")] = Field(default_factory=dict)
+
+
+class HaVipClassSpec(Model):
+    """Where and how HaVips of this class are made."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.defaults)",
+            "this version does not make HaVips for Services yet: remove defaults",
+            ".defaults",
+        ),
+    )
+
+    region: Annotated[
+        str,
+        Field(max_length=64, description="Region of the cloud, as in cn-hangzhou. Cannot change."),
+        Rule(
+            "self.matches('^[a-z]{2,}(-[a-z0-9]+)+$')",
+            "this is not the id of a region: give one such as cn-hangzhou (a zone such as"
+            " cn-hangzhou-b belongs to the vSwitch)",
+        ),
+        Rule(
+            "self == oldSelf",
+            "region cannot change, since the class's HaVips are there: make another class",
+        ),
+    ]
+    vpc_id: Annotated[
+        VpcId | None,
+        Field(
+            description="VPC of the vSwitch. When given, a vSwitch of another VPC is refused.",
+        ),
+    ] = None
+    v_switch_id: Annotated[
+        VSwitchId,
+        Field(description="vSwitch that the addresses and the nodes belong to. Cannot change."),
+        Rule(
+            "self == oldSelf",
+            "vSwitchId cannot change, since the class's HaVips are there: make another class",
+        ),
+    ]
+    endpoints: Annotated[
+        Endpoints | None,
+        Field(description="Where the cloud's API is; the region's usual place if left out."),
+    ] = None
+    credentials: Annotated[
+        Credentials | None,
+        Field(
+            description="Access key; the controller's own identity (RRSA or the instance's role)"
+            " if left out.",
+        ),
+    ] = None
+    defaults: Annotated[
+        ClassDefaults | None,
+        Field(description="What HaVips made for Services have. Not in this version."),
+    ] = None
+
+
+class HaVipClassStatus(Model):
+    """What the controller saw."""
+
+    observed_generation: Annotated[
+        int | None, Field(ge=0, description="Generation of the spec that this is about.")
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=32,
+            description="What is true of the class: Accepted says whether it can work.",
+            json_schema_extra=CONDITIONS_EXTRA,
+        ),
+    ] = ()
+
+
+class HaVipClass(Model):
+    """A place in the cloud (region and vSwitch) and the credentials to make HaVips there."""
+
+    api_version: str = names.API_VERSION
+    kind: str = names.HAVIPCLASS_KIND
+    metadata: ObjectMeta
+    spec: Annotated[
+        HaVipClassSpec, Field(description="Where and how HaVips of this class are made.")
+    ]
+    status: Annotated[
+        HaVipClassStatus, Field(description="What the controller saw; it alone writes this.")
+    ] = HaVipClassStatus()

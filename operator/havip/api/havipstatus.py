@@ -1,0 +1,151 @@
+"""What the controller reports about a HaVip."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from havip.api.base import Model
+from havip.api.conditions import Condition
+
+Id = Annotated[str, Field(max_length=64)]
+NodeName = Annotated[str, Field(max_length=253)]
+Text = Annotated[str, Field(max_length=32768)]
+Millis = Annotated[int, Field(ge=0)]
+
+CONDITIONS_EXTRA = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+}
+
+
+class MemberState(StrEnum):
+    """How far a node is on its way to be a member."""
+
+    ASSOCIATED = "Associated"
+    ASSOCIATING = "Associating"
+    UNASSOCIATING = "Unassociating"
+    REFUSED = "Refused"
+    LEAVING = "Leaving"
+
+
+class Holder(Model):
+    """The node that owns the address, as the register says."""
+
+    node: Annotated[NodeName, Field(description="Name of the node.")]
+    instance_id: Annotated[Id, Field(description="Its instance in the cloud.")] = ""
+    epoch: Annotated[int, Field(ge=0, description="How many ownerships there were so far.")] = 0
+    since: Annotated[
+        datetime | None, Field(description="When this ownership began, as its node says.")
+    ] = None
+
+
+class MemberStatus(Model):
+    """A node that the HaVip's selector takes, and whether it can own the address."""
+
+    node: Annotated[NodeName, Field(description="Name of the node.")]
+    instance_id: Annotated[Id, Field(description="Its instance in the cloud, once known.")] = ""
+    state: Annotated[
+        MemberState,
+        Field(
+            description="Associated: may own the address. Associating, Unassociating, Leaving: on"
+            " the way. Refused: cannot be a member; reason says why.",
+        ),
+    ]
+    healthy: Annotated[
+        bool | None,
+        Field(description="Whether its checks pass, as its agent says; absent if unknown."),
+    ] = None
+    priority: Annotated[
+        int, Field(ge=1, le=255, description="Priority that election.priorities gives it.")
+    ] = 100
+    reason: Annotated[
+        Text, Field(description="Why the state is what it is, and what to do about it.")
+    ] = ""
+
+
+class FailoverPhases(Model):
+    """Milliseconds from when the outage was noticed to each step; absent if it is not known."""
+
+    detected: Annotated[Millis | None, Field(description="The owner was believed lost.")] = None
+    acquired: Annotated[Millis | None, Field(description="The register named the new owner.")] = (
+        None
+    )
+    address_set: Annotated[Millis | None, Field(description="The new owner had the address.")] = (
+        None
+    )
+    announced: Annotated[Millis | None, Field(description="It had announced the address.")] = None
+    cloud_moved: Annotated[
+        Millis | None, Field(description="The cloud named it as the master instance.")
+    ] = None
+
+
+class LastFailover(Model):
+    """The last time the address went from one node to another."""
+
+    from_: Annotated[
+        NodeName,
+        Field(alias="from", description="Node that owned the address before, if any."),
+    ] = ""
+    to: Annotated[NodeName, Field(description="Node that owns it since.")]
+    reason: Annotated[Text, Field(description="Why it moved.")] = ""
+    at: Annotated[datetime, Field(description="When it moved.")]
+    phases: Annotated[
+        FailoverPhases, Field(description="Where the time went, in milliseconds.")
+    ] = FailoverPhases()
+
+
+class HaVipStatus(Model):
+    """What the controller saw."""
+
+    ha_vip_id: Annotated[Id | None, Field(description="Id of the HaVip in the cloud.")] = None
+    address: Annotated[
+        Annotated[str, Field(max_length=15)] | None,
+        Field(description="The virtual IP, once the cloud has allocated it."),
+    ] = None
+    eip_address: Annotated[
+        Annotated[str, Field(max_length=15)] | None,
+        Field(description="The public address bound to it."),
+    ] = None
+    holder: Annotated[
+        Holder | None, Field(description="The node that owns the address, by the register.")
+    ] = None
+    cloud_master: Annotated[
+        Id | None, Field(description="Instance that the cloud sends the traffic to.")
+    ] = None
+    members: Annotated[
+        tuple[MemberStatus, ...],
+        Field(
+            max_length=1000,
+            description="The nodes that the selector takes.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["node"],
+            },
+        ),
+    ] = ()
+    wanted_members: Annotated[
+        int | None, Field(ge=0, description="Members that there should be.")
+    ] = None
+    ready_members: Annotated[
+        int | None, Field(ge=0, description="Members that may own the address.")
+    ] = None
+    members_summary: Annotated[
+        Annotated[str, Field(max_length=32)] | None,
+        Field(description="Ready and wanted members, as in 3/3."),
+    ] = None
+    last_failover: Annotated[
+        LastFailover | None, Field(description="The last time the address moved.")
+    ] = None
+    observed_generation: Annotated[
+        int | None, Field(ge=0, description="Generation of the spec that this is about.")
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=32,
+            description="What is true of the HaVip; Ready is the summary.",
+            json_schema_extra=CONDITIONS_EXTRA,
+        ),
+    ] = ()

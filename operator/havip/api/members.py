@@ -1,0 +1,101 @@
+"""Which nodes are members of a HaVip."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from havip.api.base import Model, Rule
+from havip.api.fields import NodeSelector
+
+MEMBERS_LIMIT = 10
+"""Instances that the cloud allows for one HaVip."""
+
+
+class MemberType(StrEnum):
+    """What the cloud associates with the HaVip for a node."""
+
+    ECS_INSTANCE = "EcsInstance"
+    NETWORK_INTERFACE = "NetworkInterface"
+
+
+class TolerationOperator(StrEnum):
+    """How a toleration compares the taint's value."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods; for members all effects count alike."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Model):
+    """A taint that does not keep a node from being a member (as in a pod)."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.operator != 'Exists' || !has(self.value) || self.value == ''",
+            "a toleration with operator Exists takes any value: remove value, or use operator"
+            " Equal",
+        ),
+        Rule(
+            "self.operator == 'Exists' || (has(self.key) && self.key != '')",
+            "a toleration with operator Equal needs a key: add it, or use operator Exists",
+        ),
+    )
+
+    key: Annotated[
+        str, Field(max_length=317, description="Key of the taint; any key if left out.")
+    ] = ""
+    operator: Annotated[
+        TolerationOperator,
+        Field(description="Exists: any value. Equal: the value given here."),
+    ] = TolerationOperator.EQUAL
+    value: Annotated[str, Field(max_length=63, description="Value of the taint, for Equal.")] = ""
+    effect: Annotated[
+        TaintEffect | None, Field(description="Effect of the taint; any effect if left out.")
+    ] = None
+
+
+class MembersSpec(Model):
+    """Which nodes may own the address."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.type != 'NetworkInterface'",
+            "this version does not do members of type NetworkInterface yet: use EcsInstance",
+        ),
+    )
+
+    node_selector: Annotated[
+        NodeSelector,
+        Field(
+            description="Labels that a member has, all of them; every node of the class's"
+            " vSwitch if left out.",
+            exclude_if=lambda selector: not selector,  # the schema refuses an empty one
+        ),
+    ] = Field(default_factory=dict)
+    tolerations: Annotated[
+        tuple[Toleration, ...],
+        Field(max_length=16, description="Taints that do not keep a node from being a member."),
+    ] = ()
+    type: Annotated[
+        MemberType,
+        Field(
+            description="What is associated with the HaVip for a node: EcsInstance."
+            " NetworkInterface is not in this version.",
+        ),
+    ] = MemberType.ECS_INSTANCE
+    max: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MEMBERS_LIMIT,
+            description="Most nodes to take; those of the highest priority are taken first.",
+        ),
+    ] = MEMBERS_LIMIT
