@@ -65,13 +65,6 @@ class Toleration(Model):
 class MembersSpec(Model):
     """Which nodes may own the address."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "self.type != 'NetworkInterface'",
-            "this version does not do members of type NetworkInterface yet: use EcsInstance",
-        ),
-    )
-
     node_selector: Annotated[
         NodeSelector,
         Field(
@@ -89,6 +82,10 @@ class MembersSpec(Model):
         Field(
             description="What is associated with the HaVip for a node: EcsInstance."
             " NetworkInterface is not in this version.",
+        ),
+        Rule(
+            "self != 'NetworkInterface'",
+            "this version does not do members of type NetworkInterface yet: use EcsInstance",
         ),
     ] = MemberType.ECS_INSTANCE
     max: Annotated[
