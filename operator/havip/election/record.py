@@ -15,7 +15,7 @@ class Record:
     ``members``: the nodes whose grants the holder counts, written by the holder alone.
     ``challenger``: the member that suspects the holder, if one does.
     ``given``: the holder of this epoch was appointed by the holder before it, who had already let go.
-    ``challenge``, ``unmembered``: the waits in seconds that the holder relies on; a member that
+    ``challenge``, ``unmembered``, ``grant``: the waits in seconds that the holder relies on; whoever
     wants to take over waits at least this long, whatever its own settings say, so that timings may
     be changed while the address is in use.
     ``write``: names the write that stored this version, as ``<node>/<run>/<number>``.
@@ -29,4 +29,5 @@ class Record:
     given: bool = False
     challenge: float = 0.0
     unmembered: float = 0.0
+    grant: float = 0.0
     write: str = ""

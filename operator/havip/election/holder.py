@@ -1,0 +1,372 @@
+"""The role of the node that the register names as holder: how long it may hold, and what it does for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from havip.election.actions import Acquired, Hold, Release
+from havip.election.events import Outcome
+from havip.election.messages import Farewell, Grant, HandedOver, Heartbeat
+from havip.election.record import Record
+from havip.election.register import Pending, Purpose
+from havip.election.situation import Situation
+from havip.election.timing import shorten
+
+HANDOVER_PATIENCE = 1.0
+"""Seconds after which a handover that nobody forces is given up and the address taken back."""
+
+FAREWELL_COUNTS = 1.0
+"""Seconds for which a candidate that said farewell is neither counted nor given the address."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """What the holder knows of one candidate."""
+
+    granted_until: float = -math.inf
+    sent: float = -math.inf
+    """When the newest heartbeat that it granted was sent."""
+    heard: float = -math.inf
+    healthy: bool = False
+    healthy_since: float = math.inf
+    farewell: float = -math.inf
+    """When it last said that it is about to stop."""
+
+    def leaving(self, now: float) -> bool:
+        """Is it about to stop? A farewell is forgotten after a while: it may have come back."""
+        return now - self.farewell < FAREWELL_COUNTS
+
+
+@dataclass(slots=True)
+class Handover:
+    """A handover from the wish on. ``released``: the address is gone, the register may be given."""
+
+    since: float
+    forced: bool
+    target: str | None = None
+    released: bool = False
+
+
+class Holder:
+    """Holds while the register and the members' grants allow it, and not an instant longer."""
+
+    def __init__(
+        self, situation: Situation, confirmed_at: float, now: float, acquired: Acquired
+    ) -> None:
+        self.situation = situation
+        self.epoch = situation.record.epoch
+        self.confirmed_at = confirmed_at
+        """When the last write was begun that is known to be stored."""
+        self.holding = False
+        self.switchover: tuple[str | None] | None = None
+        self._began = now
+        self._lost_at = -math.inf
+        self._last_write = confirmed_at
+        self._peers: dict[str, Peer] = {}
+        self._sent: dict[int, tuple[float, float]] = {}
+        self._sequence = 0
+        self._next_heartbeat = now
+        self._open_until = -math.inf
+        self._handover: Handover | None = None
+        self._handover_not_before = -math.inf
+        self._gain(now, acquired)
+
+    # -- the bound --------------------------------------------------------------------------------
+
+    def bound(self) -> float:
+        """The time until which nobody else can have taken over, in any state the register may be in."""
+        situation = self.situation
+        possible = situation.register.possible()
+        members = frozenset[str]().union(*(record.members for record in possible))
+        bound = math.inf
+        if any(not record.members for record in possible):
+            wait = min(situation.timing.unmembered, *(r.unmembered for r in possible), math.inf)
+            bound = self.confirmed_at + shorten(wait)
+        if members:
+            wait = min(situation.timing.challenge, *(r.challenge for r in possible), math.inf)
+            granted = min(self._peer(name).granted_until for name in members)
+            bound = min(bound, max(granted, self.confirmed_at + shorten(wait)))
+        return bound
+
+    def _peer(self, name: str) -> Peer:
+        return self._peers.setdefault(name, Peer())
+
+    # -- what comes in ----------------------------------------------------------------------------
+
+    def granted(self, sender: str, grant: Grant, now: float) -> None:
+        """Count a grant that answers a heartbeat of this epoch and life."""
+        if grant.epoch != self.epoch or grant.run != self.situation.run:
+            return
+        known = self._sent.get(grant.sequence)
+        if known is None:
+            return
+        sent, duration = known
+        peer = self._peer(sender)
+        peer.granted_until = max(peer.granted_until, sent + shorten(duration))
+        peer.sent = max(peer.sent, sent)
+        peer.heard = now
+        if not grant.healthy:
+            peer.healthy_since = math.inf
+        elif not peer.healthy:
+            peer.healthy_since = now
+        peer.healthy = grant.healthy
+
+    def farewell(self, sender: str, farewell: Farewell, now: float) -> None:
+        """Stop counting on a candidate that is about to stop."""
+        if farewell.epoch == self.epoch:
+            self._peer(sender).farewell = now
+
+    def stored(self, pending: Pending, now: float) -> bool:
+        """One of our writes is known to be stored. True when the register is no longer ours."""
+        if pending.purpose is Purpose.CLEAR:
+            return True
+        if pending.purpose is Purpose.HAND_OVER:
+            target = pending.record.holder
+            assert target is not None
+            self.situation.send(target, HandedOver(self.situation.record))
+            return True
+        self.confirmed_at = max(self.confirmed_at, pending.started)
+        released = self._handover is not None and self._handover.released
+        if not self.holding and not released and pending.started >= self._lost_at:
+            record = self.situation.record
+            self._gain(now, Acquired(record.epoch, self.situation.me, "regained", self._lost_at))
+        return False
+
+    def not_stored(self, pending: Pending, outcome: Outcome, now: float) -> None:
+        """A write was refused, or stayed without an answer."""
+        if outcome is Outcome.REFUSED:
+            self.situation.want_read(now)
+
+    # -- holding ----------------------------------------------------------------------------------
+
+    def _gain(self, now: float, acquired: Acquired) -> None:
+        if now >= self.bound():
+            return
+        self.holding = True
+        self._next_heartbeat = now
+        self.situation.act(acquired)
+        self._open(now)
+
+    def _open(self, now: float) -> None:
+        """Have the fence refreshed when half of it is gone, and at once where the bound came nearer."""
+        bound = self.bound()
+        left = self._open_until - now
+        if bound < self._open_until or left <= (bound - now) / 2:
+            self._open_until = bound
+            self.situation.act(Hold(bound))
+        self.situation.wake_by(bound)
+
+    def release(self, now: float, reason: str) -> None:
+        """Let go of the address, if we have it."""
+        if self.holding:
+            self.holding = False
+            self._lost_at = now
+            self._open_until = -math.inf
+            self.situation.act(Release(reason))
+
+    # -- the tick ---------------------------------------------------------------------------------
+
+    def advance(self, now: float) -> None:
+        """Do what is due at ``now``."""
+        if self.holding and now >= self.bound():
+            self.release(now, "the right to hold ran out")
+        self._consider_handover(now)
+        if self._handover is not None and self._handover.released:
+            self._hand_over(now)
+            return
+        if self.holding:
+            self._beat(now)
+        self._write_if_due(now)
+        if self.holding:
+            self._open(now)
+
+    def _beat(self, now: float) -> None:
+        situation = self.situation
+        interval = situation.timing.heartbeat
+        if now >= self._next_heartbeat:
+            self._sequence += 1
+            duration = min(situation.timing.grant, situation.record.grant)
+            self._sent[self._sequence] = (now, duration)
+            for old in [s for s, (at, span) in self._sent.items() if at + span < now]:
+                del self._sent[old]
+            healthy = {n for n, p in self._peers.items() if p.healthy and p.granted_until > now}
+            if situation.healthy:
+                healthy.add(situation.me)
+            beat = Heartbeat(
+                self.epoch, situation.run, self._sequence, duration, frozenset(healthy)
+            )
+            for name in sorted((set(situation.priorities) | self._counted()) - {situation.me}):
+                situation.send(name, beat)
+            # Beats fall on a common grid, so that the HaVips of one node share their datagrams.
+            self._next_heartbeat = (math.floor(now / interval) + 1) * interval
+        situation.wake_by(self._next_heartbeat)
+
+    def _counted(self) -> frozenset[str]:
+        return frozenset[str]().union(*(r.members for r in self.situation.register.possible()))
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def _contested(self, now: float) -> bool:
+        half = self.situation.timing.grant / 2
+        record = self.situation.record
+        return record.challenger is not None or any(
+            now - self._peer(name).sent > half for name in record.members
+        )
+
+    def _wanted_members(self, now: float) -> frozenset[str]:
+        """Members that are still heard, and candidates whose grants have begun to come."""
+        timing, record = self.situation.timing, self.situation.record
+        wanted = set()
+        for name in set(self.situation.priorities) | record.members:
+            peer = self._peer(name)
+            if name == self.situation.me or name not in self.situation.priorities:
+                continue
+            if peer.leaving(now):
+                continue
+            if name in record.members:
+                if now - max(peer.heard, self._began) < timing.drop:
+                    wanted.add(name)
+            elif now - peer.sent < timing.grant / 2:
+                wanted.add(name)
+        return frozenset(wanted)
+
+    def _write_if_due(self, now: float) -> None:
+        situation = self.situation
+        if situation.register.in_flight is not None or situation.read_pending:
+            return
+        timing = situation.timing
+        record = self._ours(self._wanted_members(now) if self.holding else situation.record.members)
+        urgent = (
+            not self.holding
+            or self._handover is not None
+            or record != situation.record
+            or self._contested(now)
+        )
+        due = self._last_write + (timing.challenge / 3 if urgent else timing.renew)
+        if now < due:
+            situation.wake_by(due)
+            return
+        self._write(Purpose.RENEW, record, now, timing.challenge if urgent else timing.renew / 2)
+
+    def _ours(self, members: frozenset[str]) -> Record:
+        timing = self.situation.timing
+        return replace(
+            self.situation.record,
+            holder=self.situation.me,
+            epoch=self.epoch,
+            members=members,
+            challenger=None,
+            challenge=timing.challenge,
+            unmembered=timing.unmembered,
+            grant=timing.grant,
+        )
+
+    def _write(self, purpose: Purpose, record: Record, now: float, timeout: float) -> None:
+        write = self.situation.register.propose(purpose, record, now, timeout)
+        self._last_write = now
+        if self.holding:
+            # What we propose may bring the bound nearer. The fence must know before the register
+            # does: frozen between the two, we would else stay open too long.
+            self._open(now)
+        self.situation.act(write)
+
+    # -- handing over -----------------------------------------------------------------------------
+
+    def _best(self, now: float) -> str | None:
+        """The member that should get the address: fit, heard, and not about to stop."""
+        peers = self._peers
+        fit = [
+            name
+            for name in self.situation.record.members
+            if name in self.situation.priorities
+            and peers.get(name, Peer()).granted_until > now
+            and peers[name].healthy
+            and not peers[name].leaving(now)
+        ]
+        ranked = self.situation.rank(fit, fit)
+        return ranked[0] if ranked else None
+
+    def _wish(self, now: float) -> Handover | None:
+        """Is there a reason to give the address away now?"""
+        situation = self.situation
+        best = self._best(now)
+        if situation.leaving is not None:
+            target = best if situation.leaving.hand_over else None
+            return Handover(now, forced=True, target=target)
+        if not situation.candidate:
+            return Handover(now, forced=True, target=best)
+        if self.switchover is not None:
+            target = self.switchover[0] or best
+            self.switchover = None
+            return Handover(now, forced=False, target=target) if target is not None else None
+        if best is None or now < self._handover_not_before:
+            return None
+        if not situation.healthy:
+            return Handover(now, forced=False, target=best)
+        if situation.failback:
+            peer = self._peers[best]
+            better = situation.priorities[best] > situation.priorities[situation.me]
+            ripe = peer.healthy_since + situation.timing.settle
+            if better and now >= ripe:
+                return Handover(now, forced=False, target=best)
+            if better:
+                situation.wake_by(ripe)
+        return None
+
+    def _consider_handover(self, now: float) -> None:
+        """Follow a wish up to the release, which waits for a write that proves the register in reach.
+
+        Letting go while the API server is away would lose the address for as long as it is.
+        """
+        if self._handover is None:
+            self._handover = self._wish(now)
+            if self._handover is None:
+                return
+        handover = self._handover
+        if handover.released:
+            return
+        if not handover.forced and now - handover.since > HANDOVER_PATIENCE:
+            self._abandon(now)
+            return
+        reachable = self.confirmed_at >= handover.since
+        if self.situation.register.in_flight is None and (reachable or not self.holding):
+            handover.released = True
+            self.release(now, "the address is handed over")
+
+    def _abandon(self, now: float) -> None:
+        self._handover = None
+        self._handover_not_before = now + 2 * HANDOVER_PATIENCE
+
+    def _hand_over(self, now: float) -> None:
+        situation, handover = self.situation, self._handover
+        assert handover is not None
+        if situation.register.in_flight is not None or situation.read_pending:
+            return
+        target = handover.target
+        usable = target is not None and self._peer(target).granted_until > now
+        if not usable and not (situation.leaving and not situation.leaving.hand_over):
+            target = self._best(now)
+        late = now - handover.since > HANDOVER_PATIENCE
+        if not handover.forced and (target is None or late):
+            # Nobody can take it any more: have it again, by a write at the same epoch.
+            self._abandon(now)
+            self._write_if_due(now)
+            return
+        due = self._last_write + situation.timing.challenge / 3
+        if now < due and situation.register.unanswered:
+            situation.wake_by(due)
+            return
+        if target is None:
+            record = replace(
+                self._ours(frozenset()), holder=None, given=False, grant=situation.timing.grant
+            )
+            self._write(Purpose.CLEAR, record, now, situation.timing.challenge)
+            return
+        stays = situation.leaving is None and situation.candidate
+        members = situation.record.members - {target} | ({situation.me} if stays else set())
+        record = replace(
+            self._ours(frozenset(members)), holder=target, epoch=self.epoch + 1, given=True
+        )
+        situation.remember(record.epoch)
+        self._write(Purpose.HAND_OVER, record, now, situation.timing.challenge)

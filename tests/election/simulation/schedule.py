@@ -1,0 +1,196 @@
+"""One life of the world: a seeded storm of faults, then calm weather, then the questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from havip.election.machine import Election
+from havip.election.timing import PROFILES
+from tests.election.simulation.world import Overlap, Weather, World
+
+STORM = 12.0
+"""Seconds of faults."""
+
+
+@dataclass
+class Outcome:
+    """What a schedule showed."""
+
+    seed: int
+    overlaps: list[Overlap]
+    recovered: bool
+    """After the storm, somebody held the address within the bound."""
+    outages: list[float] = field(default_factory=list)
+    """Seconds from each crash of the holder, in calm weather, to the next holder."""
+    lines: list[str] = field(default_factory=list)
+
+
+Prepare = Callable[[World], None]
+
+
+def run(
+    seed: int,
+    election: type[Election] = Election,
+    prepare: Prepare | None = None,
+    trace: bool = False,
+) -> Outcome:
+    """Live through the schedule of ``seed``."""
+    size = 2 + seed % 4
+    world = World(seed, size, PROFILES["Fast"], election, trace)
+    if prepare is not None:
+        prepare(world)
+    names = list(world.agents)
+    for agent in world.agents.values():
+        agent.keeps_file = world.random.random() < 0.8
+    for name in names:
+        world.at(world.random.uniform(0, 0.5), lambda n=name: world.start(n))  # type: ignore[misc]
+    world.run_until(2.0)
+    storm(world, names)
+    calm(world, names)
+    recovered = settle(world)
+    outages = crash_in_calm(world) if recovered else []
+    return Outcome(seed, world.overlaps, recovered, outages, world.lines or [])
+
+
+def storm(world: World, names: list[str]) -> None:
+    """Faults of every kind, one upon the other."""
+    random = world.random
+    world.weather = Weather(
+        loss=random.choice([0.0, 0.0, 0.05, 0.3]),
+        delay=(0.0002, random.choice([0.002, 0.03])),
+        register_delay=(0.001, random.choice([0.01, 0.05, 0.15])),
+        answer_lost=random.choice([0.0, 0.1, 0.3]),
+        request_lost=random.choice([0.0, 0.1]),
+        late_commit=random.choice([0.0, 0.1, 0.3]),
+    )
+    end = world.now + STORM
+    moment = world.now
+    while True:
+        moment += random.expovariate(1 / 0.6)
+        if moment >= end:
+            break
+        name, other = random.choice(names), random.choice(names)
+        span = random.expovariate(1 / 0.8)
+        fault = random.choice(FAULTS)
+        world.at(moment, lambda f=fault, n=name, o=other, s=span: f(world, n, o, s))  # type: ignore[misc]
+    world.run_until(end)
+
+
+def calm(world: World, names: list[str]) -> None:
+    """Everything works again."""
+    world.weather = Weather()
+    world.cut.clear()
+    world.cut_off_register.clear()
+    for name in names:
+        world.agents[name].healthy = True
+        world.thaw(name)
+        if world.agents[name].election is None or world.agents[name].leaving:
+            world.start(name)
+
+
+def settle(world: World) -> bool:
+    """In calm weather somebody must hold within the bound, with every other node a member."""
+    end = world.now + world.timing.unmembered + 4 * world.timing.drop
+    while world.now < end:
+        world.run_until(world.now + 0.5)
+        if len(world.open_now()) == 1 and len(world.register.record.members) == len(world.agents) - 1:
+            return True
+    return False
+
+
+def crash_in_calm(world: World) -> list[float]:
+    """Crash the holder and see how long the address is without one."""
+    holder = world.open_now()[0]
+    world.run_until(world.now + world.random.uniform(0, 1))
+    if world.open_now() != [holder]:
+        return []
+    began = world.now
+    world.crash(holder)
+    world.run_until(began + 3.0)
+    return [t - began for t, _, _ in world.held if t > began][:1]
+
+
+# -- faults -------------------------------------------------------------------------------------------
+
+
+def _crash(world: World, name: str, other: str, span: float) -> None:
+    if world.agents[name].election is not None:
+        world.crash(name)
+        world.at(world.now + span, lambda: _restart(world, name))
+
+
+def _kill(world: World, name: str, other: str, span: float) -> None:
+    if world.agents[name].election is not None:
+        world.kill(name)
+        world.at(world.now + span / 4, lambda: _restart(world, name))
+
+
+def _restart(world: World, name: str) -> None:
+    if world.agents[name].election is None:
+        world.start(name)
+
+
+def _freeze(world: World, name: str, other: str, span: float) -> None:
+    world.freeze(name)
+    world.at(world.now + span, lambda: world.thaw(name))
+
+
+def _cut_one_way(world: World, name: str, other: str, span: float) -> None:
+    world.cut.add((name, other))
+    world.at(world.now + 2 * span, lambda: world.cut.discard((name, other)))
+
+
+def _isolate(world: World, name: str, other: str, span: float) -> None:
+    pairs = {(name, n) for n in world.agents} | {(n, name) for n in world.agents}
+    world.cut |= pairs
+    world.at(world.now + span, lambda: world.cut.difference_update(pairs))
+
+
+def _lose_register(world: World, name: str, other: str, span: float) -> None:
+    world.cut_off_register.add(name)
+    world.at(world.now + span, lambda: world.cut_off_register.discard(name))
+
+
+def _lose_register_for_all(world: World, name: str, other: str, span: float) -> None:
+    for each in world.agents:
+        _lose_register(world, each, other, span)
+
+
+def _leave(world: World, name: str, other: str, span: float) -> None:
+    if world.agents[name].election is not None:
+        world.leave(name)
+        world.at(world.now + span + 1, lambda: _restart(world, name))
+
+
+def _sicken(world: World, name: str, other: str, span: float) -> None:
+    from havip.election.events import HealthChanged
+
+    world.agents[name].healthy = False
+    world.tell(name, HealthChanged(False))
+
+    def heal() -> None:
+        world.agents[name].healthy = True
+        world.tell(name, HealthChanged(True))
+
+    world.at(world.now + span, heal)
+
+
+def _switch_over(world: World, name: str, other: str, span: float) -> None:
+    from havip.election.events import Switchover
+
+    world.tell(name, Switchover(None))
+
+
+FAULTS = (
+    _crash,
+    _kill,
+    _freeze,
+    _cut_one_way,
+    _isolate,
+    _lose_register,
+    _lose_register_for_all,
+    _leave,
+    _sicken,
+    _switch_over,
+)
