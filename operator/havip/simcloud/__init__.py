@@ -1,0 +1,1 @@
+"""A simulated cloud: the VPC API's HaVips, served over HTTP to the unmodified official SDK."""

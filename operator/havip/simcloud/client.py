@@ -1,0 +1,86 @@
+"""A small client of the control endpoint, for tests and the lab. Synchronous."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+
+from .faults import FaultKind, Record
+
+
+@dataclass(frozen=True)
+class ControlClient:
+    """Talks to the control endpoint of a simulated cloud at `endpoint` (`HOST:PORT`).
+
+    Every method raises OSError when nobody answers, ValueError when the endpoint refuses.
+    """
+
+    endpoint: str
+    timeout: float = 10.0
+
+    def calls(self, action: str | None = None) -> list[Record]:
+        """Give the calls of the API so far, or those of one action."""
+        records = [Record(**each) for each in self._send("GET", "calls")["calls"]]
+        return [each for each in records if action in {None, each.action}]
+
+    def clear_calls(self) -> None:
+        """Forget the calls so far."""
+        self._send("DELETE", "calls")
+
+    def fault(
+        self,
+        action: str,
+        kind: FaultKind | str,
+        *,
+        count: int = 1,
+        skip: int = 0,
+        seconds: float = 1.0,
+    ) -> None:
+        """Inject a fault into the next calls of an action (`*`: of any)."""
+        order = {"kind": kind, "count": count, "skip": skip, "seconds": seconds}
+        self._send("POST", "faults", {"action": action, **order})
+
+    def clear_faults(self) -> None:
+        """Take back the faults that have not struck."""
+        self._send("DELETE", "faults")
+
+    def state(self) -> dict[str, Any]:
+        """Give the whole state of the cloud."""
+        return self._send("GET", "state")
+
+    def ha_vips(self) -> list[dict[str, Any]]:
+        """Give the HaVips of the state, oldest first."""
+        found: list[dict[str, Any]] = self.state()["haVips"]
+        return found
+
+    def announce(self, address: str, mac: str) -> bool:
+        """Announce an address as if a NIC had done it by ARP; tells whether that counted."""
+        return bool(self._send("POST", "announce", {"address": address, "mac": mac})["counted"])
+
+    def dump(self, path: str) -> None:
+        """Have the state written to a file of the server's machine."""
+        self._send("POST", "dump", {"path": path})
+
+    def healthy(self) -> bool:
+        """Tell whether the server answers."""
+        try:
+            return bool(self._send("GET", "health")["status"] == "ok")
+        except OSError:
+            return False
+
+    def _send(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        connection = HTTPConnection(self.endpoint, timeout=self.timeout)
+        try:
+            connection.request(
+                method, f"/_control/{what}", None if body is None else json.dumps(body)
+            )
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise ValueError(f"{method} {what}: {response.status} {content.decode()}")
+        answer: dict[str, Any] = json.loads(content)
+        return answer

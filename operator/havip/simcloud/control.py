@@ -1,0 +1,174 @@
+"""The control endpoint `/_control/`: what tests and the lab do to the cloud besides its API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .faults import Fault, FaultKind
+from .gateway import Gateway
+from .model import Cloud
+
+Order = TypeVar("Order", bound=BaseModel)
+
+
+class FaultOrder(BaseModel):
+    """Body of POST /_control/faults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: str
+    kind: FaultKind
+    count: int = Field(default=1, ge=1)
+    skip: int = Field(default=0, ge=0)
+    seconds: float = Field(default=1.0, ge=0)
+
+
+class Announcement(BaseModel):
+    """Body of POST /_control/announce: an ARP announcement as if a NIC had sent it."""
+
+    address: IPv4Address
+    mac: str
+
+
+class DumpOrder(BaseModel):
+    """Body of POST /_control/dump."""
+
+    path: Path
+
+
+def state(cloud: Cloud) -> dict[str, Any]:
+    """Give the whole state as JSON has it. Call `cloud.settle` first."""
+    return {
+        "region": cloud.region,
+        "profile": cloud.profile.name,
+        "haVips": [
+            {
+                "haVipId": vip.ha_vip_id,
+                "accountId": vip.account_id,
+                "address": str(vip.address),
+                "status": str(vip.status),
+                "vpcId": vip.vpc_id,
+                "vSwitchId": vip.v_switch_id,
+                "name": vip.name,
+                "description": vip.description,
+                "resourceGroupId": vip.resource_group_id,
+                "tags": dict(vip.tags),
+                "memberKind": str(vip.member_kind),
+                "members": list(vip.members),
+                "joining": vip.joining,
+                "master": vip.master,
+                "eipAddresses": list(vip.eip_addresses),
+            }
+            for vip in cloud.ha_vips.values()
+        ],
+        "instances": [
+            {
+                "instanceId": instance.instance_id,
+                "name": instance.name,
+                "status": str(instance.status),
+                "vSwitchId": instance.v_switch_id,
+                "privateIpAddress": str(instance.primary.address),
+                "macAddress": instance.primary.mac,
+                "networkInterfaceId": instance.primary.network_interface_id,
+            }
+            for instance in cloud.instances.values()
+        ],
+        "networkInterfaces": [
+            {
+                "networkInterfaceId": card.network_interface_id,
+                "instanceId": card.instance_id,
+                "vSwitchId": card.v_switch_id,
+                "privateIpAddress": str(card.address),
+                "macAddress": card.mac,
+                "primary": card.primary,
+            }
+            for card in cloud.network_interfaces.values()
+        ],
+        "vSwitches": [
+            {
+                "vSwitchId": switch.v_switch_id,
+                "vpcId": switch.vpc_id,
+                "cidrBlock": str(switch.cidr_block),
+                "zoneId": switch.zone_id,
+            }
+            for switch in cloud.v_switches.values()
+        ],
+    }
+
+
+class Control:
+    """Routes of the control endpoint. It asks for no key: it is for loopback and the lab."""
+
+    def __init__(self, gateway: Gateway, clock: Callable[[], float]) -> None:
+        self._gateway = gateway
+        self._clock = clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """Give the routes."""
+        return [
+            web.get("/_control/health", self._health),
+            web.get("/_control/calls", self._calls),
+            web.delete("/_control/calls", self._clear_calls),
+            web.post("/_control/faults", self._add_fault),
+            web.get("/_control/faults", self._faults),
+            web.delete("/_control/faults", self._clear_faults),
+            web.get("/_control/state", self._state),
+            web.post("/_control/announce", self._announce),
+            web.post("/_control/dump", self._dump),
+        ]
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _calls(self, _request: web.Request) -> web.Response:
+        return web.json_response({"calls": list(self._gateway.log.to_json())})
+
+    async def _clear_calls(self, _request: web.Request) -> web.Response:
+        self._gateway.log.clear()
+        return web.json_response({})
+
+    async def _add_fault(self, request: web.Request) -> web.Response:
+        order = await _read(request, FaultOrder)
+        self._gateway.faults.waiting.append(Fault(**dict(order)))
+        return web.json_response({})
+
+    async def _faults(self, _request: web.Request) -> web.Response:
+        return web.json_response({"faults": [asdict(f) for f in self._gateway.faults.waiting]})
+
+    async def _clear_faults(self, _request: web.Request) -> web.Response:
+        self._gateway.faults.waiting.clear()
+        return web.json_response({})
+
+    def _settled_state(self) -> dict[str, Any]:
+        self._gateway.cloud.settle(self._clock())
+        return state(self._gateway.cloud)
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._settled_state())
+
+    async def _announce(self, request: web.Request) -> web.Response:
+        order = await _read(request, Announcement)
+        self._gateway.cloud.settle(self._clock())
+        counted = self._gateway.cloud.announce(order.address, order.mac)
+        return web.json_response({"counted": counted})
+
+    async def _dump(self, request: web.Request) -> web.Response:
+        order = await _read(request, DumpOrder)
+        # A file of a few kilobytes, at a moment chosen by whoever waits for it.
+        order.path.write_text(json.dumps(self._settled_state(), indent=2))
+        return web.json_response({"path": str(order.path)})
+
+
+async def _read(request: web.Request, kind: type[Order]) -> Order:
+    try:
+        return kind.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None

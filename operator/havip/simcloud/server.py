@@ -1,0 +1,162 @@
+"""The HTTP server: the API at `/`, the metadata service at `/latest/`, control at `/_control/`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from .client import ControlClient
+from .control import Control
+from .gateway import Answer, Gateway, Request
+from .metadata import TOKEN_HEADER, TTL_HEADER, Metadata
+from .model import Cloud, Instance
+from .profiles import PROFILES, Profile
+from .signature import Signed
+from .topology import Topology
+
+INSTANCE_HEADER = "X-Simcloud-Instance"
+"""Names the instance that asks the metadata service, where its source address does not."""
+
+
+class Server:
+    """One simulated cloud behind HTTP."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        profile: Profile,
+        *,
+        clock: Callable[[], float] = time.time,
+        seed: int | None = None,
+    ) -> None:
+        self.cloud = Cloud(topology, profile, random.Random(seed))
+        self._clock = clock
+        self.gateway = Gateway(self.cloud, clock, self._changed)
+        self._metadata = Metadata(self.cloud)
+
+    def application(self) -> web.Application:
+        """Give the aiohttp application."""
+        app = web.Application()
+        app.add_routes(Control(self.gateway, self._clock).routes())
+        app.router.add_put("/latest/api/token", self._token)
+        app.router.add_get("/latest/{path:.*}", self._read_metadata)
+        app.router.add_route("GET", "/", self._call)
+        app.router.add_route("POST", "/", self._call)
+        return app
+
+    @contextlib.asynccontextmanager
+    async def listening(self, host: str, port: int) -> AsyncIterator[str]:
+        """Serve within the block; gives `HOST:PORT` as it came to be. Raises OSError if taken."""
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+            bound = runner.addresses[0]
+            yield f"{bound[0]}:{bound[1]}"
+        finally:
+            await runner.cleanup()
+
+    def _changed(self) -> None:
+        pass
+
+    async def _call(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        form: tuple[tuple[str, str], ...] = ()
+        if request.content_type == "application/x-www-form-urlencoded":
+            form = tuple(parse_qsl(body.decode(), keep_blank_values=True))
+        answer = await self.gateway.answer(
+            Request(
+                Signed(
+                    request.method,
+                    parse_qsl(urlsplit(request.raw_path).query, keep_blank_values=True),
+                    {name.lower(): value for name, value in request.headers.items()},
+                    body,
+                ),
+                form,
+            )
+        )
+        return _response(request, answer)
+
+    def _asking(self, request: web.Request) -> Instance | None:
+        named = request.headers.get(INSTANCE_HEADER)
+        if named is not None:
+            return self.cloud.instances.get(named)
+        return self._metadata.instance_at(request.remote or "")
+
+    async def _token(self, request: web.Request) -> web.Response:
+        status, text = self._metadata.new_token(
+            self._asking(request), request.headers.get(TTL_HEADER, ""), self._clock()
+        )
+        return web.Response(status=status, text=text)
+
+    async def _read_metadata(self, request: web.Request) -> web.Response:
+        status, text = self._metadata.read(
+            self._asking(request),
+            request.match_info["path"],
+            request.headers.get(TOKEN_HEADER, ""),
+            self._clock(),
+        )
+        return web.Response(status=status, text=text)
+
+
+def _response(request: web.Request, answer: Answer) -> web.Response:
+    if answer.cut and request.transport is not None:
+        # The response below then finds no connection and is not sent.
+        request.transport.abort()
+    return web.Response(
+        status=answer.status,
+        body=answer.body,
+        content_type=answer.content_type,
+        headers=dict(answer.headers),
+    )
+
+
+@dataclass(frozen=True)
+class RunningCloud:
+    """A simulated cloud that serves: `endpoint` is what the SDK's configuration takes."""
+
+    endpoint: str
+    control: ControlClient
+
+    @property
+    def url(self) -> str:
+        """Base URL, also of the metadata service."""
+        return f"http://{self.endpoint}"
+
+
+@contextlib.contextmanager
+def running(
+    topology: Topology,
+    profile: str | Profile = "instant",
+    *,
+    clock: Callable[[], float] = time.time,
+    seed: int | None = None,
+) -> Iterator[RunningCloud]:
+    """Run a simulated cloud on a free loopback port, in a thread, within the block."""
+    chosen = PROFILES[profile] if isinstance(profile, str) else profile
+    server = Server(topology, chosen, clock=clock, seed=seed)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="simcloud", daemon=True)
+    thread.start()
+
+    stack = contextlib.AsyncExitStack()
+    try:
+        endpoint = asyncio.run_coroutine_threadsafe(
+            stack.enter_async_context(server.listening("127.0.0.1", 0)), loop
+        ).result()
+        try:
+            yield RunningCloud(endpoint, ControlClient(endpoint))
+        finally:
+            asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

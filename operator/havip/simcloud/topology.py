@@ -1,0 +1,146 @@
+"""What stands in the cloud before the first call: accounts, networks, instances."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"
+    )
+
+
+class Account(_Part):
+    """One access key and what its owner may do."""
+
+    account_id: str
+    access_key_id: str
+    access_key_secret: str = Field(repr=False)
+    security_token: str = Field(default="", repr=False)
+    """Asked for in every request when set, as with temporary credentials."""
+    active: bool = True
+    may_create_ha_vips: bool = True
+    """The quota item `vpc_privilege_allow_buy_havip_instance`."""
+    denied_actions: tuple[str, ...] = ()
+    """Actions that its RAM policy does not allow."""
+
+
+class Vpc(_Part):
+    """A network; seen by one account, or by all where none is named."""
+
+    vpc_id: str
+    cidr_block: IPv4Network
+    account_id: str | None = None
+
+
+class VSwitch(_Part):
+    """A subnet of a VPC in one zone."""
+
+    v_switch_id: str
+    vpc_id: str
+    cidr_block: IPv4Network
+    zone_id: str
+    reserved_addresses: tuple[IPv4Address, ...] = ()
+    """Taken by something that is no part of the simulated cloud, such as the lab's bridge."""
+
+
+class Instance(_Part):
+    """An ECS instance with its primary network interface."""
+
+    instance_id: str
+    name: str
+    v_switch_id: str
+    private_ip_address: IPv4Address
+    mac_address: str
+    network_interface_id: str
+    bridge_port: str | None = None
+    """The bridge's side of the instance's link, where there is a bridge."""
+    require_metadata_token: bool = False
+
+
+class NetworkInterface(_Part):
+    """A secondary network interface, attached to an instance or to none."""
+
+    network_interface_id: str
+    v_switch_id: str
+    private_ip_address: IPv4Address
+    mac_address: str
+    instance_id: str | None = None
+
+
+class Topology(_Part):
+    """The whole of it, in one region. Reading raises ValueError where it does not fit together."""
+
+    region: str = "cn-hangzhou"
+    accounts: tuple[Account, ...]
+    vpcs: tuple[Vpc, ...]
+    v_switches: tuple[VSwitch, ...]
+    instances: tuple[Instance, ...] = ()
+    network_interfaces: tuple[NetworkInterface, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        vpcs = {vpc.vpc_id for vpc in self.vpcs}
+        switches = {switch.v_switch_id: switch for switch in self.v_switches}
+        for switch in self.v_switches:
+            if switch.vpc_id not in vpcs:
+                raise ValueError(f"{switch.v_switch_id} names the unknown VPC {switch.vpc_id}")
+        cards: list[Instance | NetworkInterface] = [*self.instances, *self.network_interfaces]
+        for card in cards:
+            home = switches.get(card.v_switch_id)
+            if home is None:
+                raise ValueError(
+                    f"{card.network_interface_id} names the unknown vSwitch {card.v_switch_id}"
+                )
+            if card.private_ip_address not in home.cidr_block:
+                raise ValueError(f"{card.private_ip_address} is not in {home.cidr_block}")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> Topology:
+        """Read a topology from a JSON file."""
+        return cls.model_validate_json(path.read_text())
+
+    def to_json(self) -> str:
+        """Give the JSON that `read` takes."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True, indent=2)
+
+
+def sample(instances: int = 3) -> Topology:
+    """Give one account, one vSwitch 10.77.0.0/24 and some instances from 10.77.0.11 on."""
+    return Topology(
+        accounts=(
+            Account(
+                account_id="1000000000000001",
+                access_key_id="AK-SIM",
+                access_key_secret="SK-SIM",  # noqa: S106
+            ),
+        ),
+        vpcs=(Vpc(vpc_id="vpc-sim", cidr_block=IPv4Network("10.77.0.0/16")),),
+        v_switches=(
+            VSwitch(
+                v_switch_id="vsw-sim",
+                vpc_id="vpc-sim",
+                cidr_block=IPv4Network("10.77.0.0/24"),
+                zone_id="cn-hangzhou-a",
+                reserved_addresses=(IPv4Address("10.77.0.1"),),
+            ),
+        ),
+        instances=tuple(
+            Instance(
+                instance_id=f"i-node{number}",
+                name=f"node{number}",
+                v_switch_id="vsw-sim",
+                private_ip_address=IPv4Address(f"10.77.0.{10 + number}"),
+                mac_address=f"02:00:0a:4d:00:{10 + number:02x}",
+                network_interface_id=f"eni-node{number}",
+            )
+            for number in range(1, instances + 1)
+        ),
+    )
