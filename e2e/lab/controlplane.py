@@ -61,13 +61,12 @@ class ControlPlane:
 
         `address` must be reachable from this process. `port` is the API's, a free one if None.
         `directory` keeps data, logs and kubeconfigs; if None it is a temporary one.
-        `enter` is put before each program, such as `nsenter --net=...`.
+        `enter` is put before each program, kubectl too, such as `nsenter --net=...`.
         `users` maps further user names to their groups; `admin` is always there.
         """
         self.address = address
         self._own_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="havip-controlplane-"))
-        self.directory.mkdir(parents=True, exist_ok=True)
         self._enter = list(enter)
         self._users = {ADMIN: ["system:masters"]} | {k: list(v) for k, v in (users or {}).items()}
         self._tokens = {user: secrets.token_hex(16) for user in self._users}
@@ -99,6 +98,7 @@ class ControlPlane:
         lab.binaries.BinariesMissingError if the programs are not to be had.
         """
         binaries = find_or_build()
+        self.directory.mkdir(parents=True, exist_ok=True)
         self._write_credentials()
         try:
             self._spawn("etcd", [str(binaries.etcd), *self._etcd_flags()])
@@ -187,7 +187,7 @@ class ControlPlane:
         if not path.exists():
             self.kubeconfig(user)
         return subprocess.run(
-            [kubectl_program(), "--kubeconfig", str(path), *arguments],
+            [*self._enter, kubectl_program(), "--kubeconfig", str(path), *arguments],
             input=input,
             capture_output=True,
             text=True,

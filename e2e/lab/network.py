@@ -62,6 +62,10 @@ class Machine:
         return "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
 
 
+CLIENT = Machine("client", "10.77.0.50")
+CONTROLLER = Machine("controller", "10.77.0.5")
+
+
 def enter(machine: str) -> list[str]:
     """Return what to put before a command so that it runs in a machine's network."""
     # Not `ip netns exec`: it hides /sys/fs/cgroup, which the programs of a node need.
