@@ -1,0 +1,110 @@
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from havip.api import names
+from havip.api.fields import DeletionPolicy
+from havip.api.havip import ElectionSpec, HaVip, HaVipSpec, MembersSpec, PriorityRule
+
+
+def havip(**spec: Any) -> HaVip:
+    metadata = {"name": "web", "namespace": "shop", "uid": "u-1"}
+    return HaVip.from_json({"metadata": metadata, "spec": {"className": "main", **spec}})
+
+
+def test_json_names_become_python_names_and_back() -> None:
+    given = havip(adopt={"haVipId": "havip-1"}, announce={"refreshSeconds": 7})
+    assert given.spec.adopt is not None
+    assert given.spec.adopt.ha_vip_id == "havip-1"
+    assert given.spec.announce.refresh_seconds == 7
+    assert given.to_json()["spec"]["adopt"] == {"haVipId": "havip-1"}
+
+
+def test_an_object_survives_the_way_to_the_api_and_back() -> None:
+    given = havip(
+        members={"nodeSelector": {"role": "edge"}}, health=[{"name": "a", "tcp": {"port": 80}}]
+    )
+    assert HaVip.from_json(given.to_json()) == given
+
+
+def test_fields_of_a_newer_version_are_ignored() -> None:
+    assert havip(fieldOfTomorrow=1) == havip()
+
+
+def test_an_object_cannot_be_changed_in_place() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        havip().spec.suspend = True  # type: ignore[misc]
+
+
+def test_a_selector_for_all_nodes_is_left_out_since_the_api_refuses_an_empty_one() -> None:
+    assert "nodeSelector" not in MembersSpec().to_json()
+    assert MembersSpec(node_selector={"a": "b"}).to_json()["nodeSelector"] == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "policy"),
+    [
+        ({}, DeletionPolicy.DELETE),
+        ({"adopt": {"haVipId": "havip-1"}}, DeletionPolicy.RETAIN),
+        ({"deletionPolicy": "Retain"}, DeletionPolicy.RETAIN),
+        ({"adopt": {"haVipId": "havip-1"}, "deletionPolicy": "Delete"}, DeletionPolicy.DELETE),
+    ],
+)
+def test_what_we_made_is_deleted_and_what_was_adopted_is_kept_unless_the_user_says_otherwise(
+    spec: dict[str, Any], policy: DeletionPolicy
+) -> None:
+    assert havip(**spec).spec.effective_deletion_policy == policy
+
+
+def test_the_name_in_the_cloud_is_the_one_given_or_made_of_namespace_and_name() -> None:
+    assert havip().cloud_name == "shop-web"
+    assert havip(name="front door").cloud_name == "front door"
+
+
+def test_the_first_priority_rule_that_selects_a_node_counts() -> None:
+    election = ElectionSpec(
+        priorities=(
+            PriorityRule(node_selector={"zone": "a", "size": "big"}, priority=200),
+            PriorityRule(node_selector={"zone": "a"}, priority=150),
+        )
+    )
+    assert election.priority_of({"zone": "a", "size": "big", "more": "x"}) == 200
+    assert election.priority_of({"zone": "a", "size": "small"}) == 150
+    assert election.priority_of({"zone": "b"}) == 100
+
+
+def test_the_register_is_named_after_the_uid() -> None:
+    assert names.lease_name("u-1") == "havip-u-1"
+
+
+def test_defaults_are_those_of_the_schema() -> None:
+    spec = HaVipSpec(class_name="main")
+    assert spec.members.max == 10
+    assert spec.election.profile == "Balanced"
+    assert spec.election.failback == "Never"
+    assert (spec.announce.burst, spec.announce.refresh_seconds) == (5, 5)
+
+
+def loaded_by(module: str) -> set[str]:
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    return set(done.stdout.split())
+
+
+def test_reading_objects_loads_no_yaml() -> None:
+    loaded = loaded_by("havip.api.havip, havip.api.havipclass, havip.api.havipnode")
+    assert "pydantic" in loaded
+    assert "yaml" not in loaded
+
+
+def test_names_and_errors_load_no_pydantic() -> None:
+    assert "pydantic" not in loaded_by("havip.api.names, havip.api.errors")
