@@ -1,0 +1,233 @@
+"""The fence: the kernel ends a hold by itself, whatever becomes of this process.
+
+A HaVip of this node is *guarded*: its packets and its ARP pass the HaVip's interface only while it
+is also *held*. An element of `held` carries a timeout, what is left of the hold, so a process that
+is frozen, killed or starved is cut off the moment its right ends. Other interfaces are not touched:
+a pod of this node may talk to the HaVip wherever it lives.
+
+The tables outlive a killed agent on purpose: guarded and no longer held means closed.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final, Protocol
+
+from havip.agent.nftables import Nftables, NftablesError
+
+TABLE: Final = "havip_agent"
+
+# `add` before `delete` so that the delete never fails for want of the table.
+_REMOVE: Final = "".join(
+    f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in ("inet", "arp")
+)
+
+# Input ARP whose *sender* is a HaVip passes: it is the announcement of whoever holds it now, and a
+# member that does not hold must learn from it like any other neighbour. The kernel may answer it
+# where the address is still set; the output chain drops that answer.
+_CREATE: Final = f"""
+table inet {TABLE} {{
+    set guarded {{ type ifname . ipv4_addr; }}
+    set held {{ type ifname . ipv4_addr; flags timeout; }}
+    chain prerouting {{
+        type filter hook prerouting priority -300; policy accept;
+        iifname . ip daddr @guarded iifname . ip daddr != @held counter drop
+    }}
+    chain postrouting {{
+        type filter hook postrouting priority 300; policy accept;
+        oifname . ip saddr @guarded oifname . ip saddr != @held counter drop
+    }}
+}}
+table arp {TABLE} {{
+    set guarded {{ type ifname . ipv4_addr; }}
+    set held {{ type ifname . ipv4_addr; flags timeout; }}
+    chain input {{
+        type filter hook input priority 0; policy accept;
+        iifname . arp saddr ip @guarded accept
+        iifname . arp daddr ip @guarded iifname . arp daddr ip != @held counter drop
+    }}
+    chain output {{
+        type filter hook output priority 0; policy accept;
+        oifname . arp saddr ip @guarded oifname . arp saddr ip != @held counter drop
+    }}
+}}
+"""
+
+
+class FenceKind(enum.StrEnum):
+    """How exactly a hold ends when this process cannot end it."""
+
+    EXACT = "Exact"
+    COARSE = "Coarse"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A HaVip where this node keeps it: its address on one interface."""
+
+    interface: str
+    address: IPv4Address
+
+    def __str__(self) -> str:
+        return f'"{self.interface}" . {self.address}'
+
+
+class Fence(Protocol):
+    """What the loop needs of a fence, Exact or Coarse."""
+
+    kind: FenceKind
+
+    def shut(self) -> None:
+        """Close every HaVip that an earlier process of this node left open."""
+
+    def reset(self) -> None:
+        """Forget all that an earlier process guarded. Call it once its addresses are gone."""
+
+    def guard(self, place: Place) -> None:
+        """From now on the place is closed except while it is held."""
+
+    def unguard(self, place: Place) -> None:
+        """Forget the place, which opens it: remove the address first."""
+
+    def hold(self, place: Place, until: float) -> bool:
+        """Open the place until `until` (seconds of the fence's clock); False if that is past."""
+
+    def release(self, place: Place) -> None:
+        """Close the place now."""
+
+    def close(self) -> None:
+        """Leave nothing behind. Call it once all addresses are gone."""
+
+
+class ExactFence:
+    """The fence by nftables: ends a hold within milliseconds."""
+
+    kind: FenceKind = FenceKind.EXACT
+
+    def __init__(self, nftables: Nftables, clock: Callable[[], float]) -> None:
+        """Use `clock` (monotonic seconds) to turn deadlines into timeouts."""
+        self._nftables = nftables
+        self._clock = clock
+
+    def shut(self) -> None:
+        """See `Fence.shut`."""
+        for family in ("inet", "arp"):
+            try:
+                self._nftables.run(f"flush set {family} {TABLE} held")
+            except NftablesError:
+                continue  # no table, so no earlier process
+
+    def reset(self) -> None:
+        """See `Fence.reset`. Raises `NftablesError` where the kernel lacks what the fence needs."""
+        self._nftables.run(_REMOVE + _CREATE)
+
+    def guard(self, place: Place) -> None:
+        """See `Fence.guard`."""
+        self._both("add", "guarded", place)
+
+    def unguard(self, place: Place) -> None:
+        """See `Fence.unguard`."""
+        self.release(place)
+        self._nftables.run(
+            "".join(
+                f"add element {family} {TABLE} guarded {{ {place} }}\n"
+                f"delete element {family} {TABLE} guarded {{ {place} }}\n"
+                for family in ("inet", "arp")
+            )
+        )
+
+    def hold(self, place: Place, until: float) -> bool:
+        """See `Fence.hold`."""
+        left = int((until - self._clock()) * 1000)
+        if left <= 0:
+            self.release(place)
+            return False
+        # Adding an element that exists does not renew its timeout; add, delete, add does, and in
+        # one transaction no packet sees the gap.
+        timeout = f"{place} timeout {left}ms"
+        self._nftables.run(
+            "".join(
+                f"add element {family} {TABLE} held {{ {timeout} }}\n"
+                f"delete element {family} {TABLE} held {{ {place} }}\n"
+                f"add element {family} {TABLE} held {{ {timeout} }}\n"
+                for family in ("inet", "arp")
+            )
+        )
+        if self._clock() >= until:
+            # We were stopped between reading the clock and the commit: the timeout we asked for
+            # was counted from too late.
+            self.release(place)
+            return False
+        return True
+
+    def release(self, place: Place) -> None:
+        """See `Fence.release`."""
+        self._nftables.run(
+            "".join(
+                f"add element {family} {TABLE} held {{ {place} timeout 1s }}\n"
+                f"delete element {family} {TABLE} held {{ {place} }}\n"
+                for family in ("inet", "arp")
+            )
+        )
+
+    def close(self) -> None:
+        """See `Fence.close`."""
+        self._nftables.run(_REMOVE)
+        self._nftables.close()
+
+    def _both(self, verb: str, name: str, place: Place) -> None:
+        self._nftables.run(
+            "".join(
+                f"{verb} element {family} {TABLE} {name} {{ {place} }}\n"
+                for family in ("inet", "arp")
+            )
+        )
+
+
+class CoarseFence:
+    """No fence: only the lifetime of the address ends a hold, up to some seconds late."""
+
+    kind: FenceKind = FenceKind.COARSE
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def shut(self) -> None:
+        """Nothing to close."""
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def guard(self, place: Place) -> None:
+        """Nothing to guard with."""
+
+    def unguard(self, place: Place) -> None:
+        """Nothing was guarded."""
+
+    def hold(self, place: Place, until: float) -> bool:
+        """See `Fence.hold`."""
+        return self._clock() < until
+
+    def release(self, place: Place) -> None:
+        """Nothing to close."""
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+def open_fence(clock: Callable[[], float]) -> tuple[Fence, str]:
+    """Return the best fence of this node, shut, and why it is not Exact ("" when it is)."""
+    try:
+        nftables = Nftables()
+        fence = ExactFence(nftables, clock)
+        fence.shut()
+        # Tried on a table of another name, so that what an earlier process guards stays guarded.
+        trial = (_REMOVE + _CREATE).replace(TABLE, f"{TABLE}_trial")
+        nftables.run(trial)
+        nftables.run(_REMOVE.replace(TABLE, f"{TABLE}_trial"))
+    except NftablesError as error:
+        return CoarseFence(clock), str(error).splitlines()[0]
+    return fence, ""
