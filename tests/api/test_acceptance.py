@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from havip.election.timing import PROFILES, Timing
 from lab.controlplane import ControlPlane
 
 pytestmark = pytest.mark.apiserver
@@ -373,6 +374,17 @@ def try_to_apply(plane: ControlPlane, given: dict[str, Any]) -> tuple[bool, str]
 @pytest.mark.parametrize("given", GOOD.values(), ids=GOOD.keys())
 def test_good_objects_are_taken(control_plane: ControlPlane, given: dict[str, Any]) -> None:
     taken, said = try_to_apply(control_plane, given)
+    assert taken, said
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+def test_the_figures_of_every_profile_are_good_timings(
+    control_plane: ControlPlane, profile: Timing
+) -> None:
+    figures = {
+        name: round(getattr(profile, name.removesuffix("Millis")) * 1000) for name in TIMINGS
+    }
+    taken, said = try_to_apply(control_plane, timings(**figures))
     assert taken, said
 
 
