@@ -36,7 +36,9 @@ def main() -> int:
     outages = sorted(x for o in outcomes for x in o.outages)
     print(f"{len(outcomes)} schedules in {took:.1f} s, {len(outcomes) / took:.0f} per second")
     print(f"schedules with two owners: {len(bad)} {[o.seed for o in bad[:10]]}")
-    print(f"schedules without an owner after the storm: {len(stuck)} {[o.seed for o in stuck[:10]]}")
+    print(
+        f"schedules without an owner after the storm: {len(stuck)} {[o.seed for o in stuck[:10]]}"
+    )
     if len(outages) > 1:
         p99 = statistics.quantiles(outages, n=100)[98]
         print(

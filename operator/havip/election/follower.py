@@ -227,9 +227,7 @@ class Follower:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def _ours(
-        self, record: Record, members: frozenset[str], epoch: int, given: bool
-    ) -> Record:
+    def _ours(self, record: Record, members: frozenset[str], epoch: int, given: bool) -> Record:
         timing = self.situation.timing
         return replace(
             record,

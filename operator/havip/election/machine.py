@@ -47,7 +47,6 @@ class Election:
     ) -> None:
         self._situation = Situation(me, timing, run, now, remembered)
         self._role: Holder | Follower = Follower(self._situation, now)
-        self._situation.want_read(now)
 
     # -- what may be asked ------------------------------------------------------------------------
 
@@ -82,6 +81,9 @@ class Election:
         situation.wake = float("inf")
         self._take_in(event, now)
         self._role.advance(now)
+        if not situation.read_once:
+            # What a former life promised and took is unknown until the register was read.
+            situation.want_read(now)
         situation.read_if_due(now)
         return situation.actions
 

@@ -81,9 +81,7 @@ class Register:
         assert self.record is not None
         assert self.in_flight is None
         self._number += 1
-        named = replace(
-            record, version=self.record.version, write=f"{self._writer}/{self._number}"
-        )
+        named = replace(record, version=self.record.version, write=f"{self._writer}/{self._number}")
         self.in_flight = Pending(purpose, named, now)
         return Write(named, timeout)
 

@@ -107,7 +107,7 @@ class Situation:
 
     def want_read(self, now: float) -> None:
         """Read the register as soon as the pace of reading allows."""
-        if self._read_by is None:
+        if self._read_by is None and not self._reading:
             self._read_by = max(now, self._next_read)
 
     @property
@@ -120,7 +120,7 @@ class Situation:
         self._reading = False
         if answered:
             self.read_once = True
-            self._next_read = -math.inf
+            self._next_read = now + self.timing.heartbeat / 2
         else:
             self._next_read = now + self.timing.challenge
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from havip.election.events import HealthChanged, Switchover
 from havip.election.machine import Election
 from havip.election.timing import PROFILES
 from tests.election.simulation.world import Overlap, Weather, World
@@ -34,8 +35,9 @@ def run(
     election: type[Election] = Election,
     prepare: Prepare | None = None,
     trace: bool = False,
+    calm_down: bool = True,
 ) -> Outcome:
-    """Live through the schedule of ``seed``."""
+    """Live through the schedule of ``seed``; without ``calm_down`` only through its storm."""
     size = 2 + seed % 4
     world = World(seed, size, PROFILES["Fast"], election, trace)
     if prepare is not None:
@@ -47,6 +49,8 @@ def run(
         world.at(world.random.uniform(0, 0.5), lambda n=name: world.start(n))  # type: ignore[misc]
     world.run_until(2.0)
     storm(world, names)
+    if not calm_down:
+        return Outcome(seed, world.overlaps, False)
     calm(world, names)
     recovered = settle(world)
     outages = crash_in_calm(world) if recovered else []
@@ -94,7 +98,10 @@ def settle(world: World) -> bool:
     end = world.now + world.timing.unmembered + 4 * world.timing.drop
     while world.now < end:
         world.run_until(world.now + 0.5)
-        if len(world.open_now()) == 1 and len(world.register.record.members) == len(world.agents) - 1:
+        if (
+            len(world.open_now()) == 1
+            and len(world.register.record.members) == len(world.agents) - 1
+        ):
             return True
     return False
 
@@ -111,7 +118,7 @@ def crash_in_calm(world: World) -> list[float]:
     return [t - began for t, _, _ in world.held if t > began][:1]
 
 
-# -- faults -------------------------------------------------------------------------------------------
+# -- faults ---------------------------------------------------------------------------------------
 
 
 def _crash(world: World, name: str, other: str, span: float) -> None:
@@ -164,8 +171,6 @@ def _leave(world: World, name: str, other: str, span: float) -> None:
 
 
 def _sicken(world: World, name: str, other: str, span: float) -> None:
-    from havip.election.events import HealthChanged
-
     world.agents[name].healthy = False
     world.tell(name, HealthChanged(False))
 
@@ -177,8 +182,6 @@ def _sicken(world: World, name: str, other: str, span: float) -> None:
 
 
 def _switch_over(world: World, name: str, other: str, span: float) -> None:
-    from havip.election.events import Switchover
-
     world.tell(name, Switchover(None))
 
 

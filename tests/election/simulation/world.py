@@ -127,6 +127,8 @@ class World:
         self.election_class = election
         self.now = 0.0
         self.weather = Weather()
+        self.hiccups = 0.002
+        """Share of decisions after which the machine stops for a while before the deed."""
         self.register = RegisterServer()
         self.overlaps: list[Overlap] = []
         self.held: list[tuple[float, str, str]] = []
@@ -234,7 +236,7 @@ class World:
         election = agent.election
         assert election is not None
         actions = election.handle(event, agent.clock.local(self.now))
-        if actions and self.random.random() < 0.002:
+        if actions and self.random.random() < self.hiccups:
             # The machine may stop between the decision and the deed.
             self.freeze(name)
             span = self.random.expovariate(1 / 0.3)
