@@ -27,8 +27,9 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeVar
 
 from havip.api.names import ANNOTATION_MEMBERS, DEFAULT_NAMESPACE, lease_name
+from havip.simcloud.client import ControlClient
 from lab.controlplane import ControlPlane
-from lab.fleet import CLOUD_URL, ROOT, Fleet, install
+from lab.fleet import CLOUD_ENDPOINT, ROOT, Fleet, install
 from lab.network import (
     API_PORT,
     CLIENT,
@@ -163,6 +164,15 @@ class Lab:
         )
         return found
 
+    def wait_ready(self, name: str, seconds: float = 60) -> None:
+        """Wait until the HaVip's summary condition says Ready."""
+
+        def ready() -> bool:
+            conditions = self.havip(name).get("status", {}).get("conditions", [])
+            return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+        self.until(f"{name} is Ready", ready, seconds)
+
     def register(self, name: str) -> Register | None:
         """Return what the HaVip's register says now; None while there is none."""
         lease = self.plane.try_kubectl(
@@ -217,7 +227,7 @@ class Lab:
         """Start to record the ARP frames that reach the bridge."""
         return ArpCapture.start(self._recording("arp"))
 
-    def until(self, what: str, found: Callable[[], Found], seconds: float) -> Found:
+    def until(self, what: str, found: Callable[[], Found | None], seconds: float) -> Found:
         """Ask until the answer is true, and return it. Raises LabError after `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
@@ -290,9 +300,9 @@ class Lab:
         self._fleet.pop("controller").kill()
 
     @property
-    def cloud_url(self) -> str:
-        """Where the simulated cloud is: API, metadata and control."""
-        return CLOUD_URL
+    def cloud(self) -> ControlClient:
+        """The simulated cloud's back door: its calls, its state, its faults."""
+        return ControlClient(CLOUD_ENDPOINT)
 
     # -- inside
 

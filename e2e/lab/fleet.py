@@ -1,4 +1,4 @@
-"""The programs of the lab and how each is started: the operator as its chart would, and the rest."""
+"""The programs of the lab and how each is started: the operator as its chart would do it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from lab.watching import HTTP_PORT, UDP_PORT, program
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANIFESTS = Path(__file__).parent / "manifests"
 CLOUD_PORT = 8100
-CLOUD_URL = f"http://{FABRIC_ADDRESS}:{CLOUD_PORT}"
+CLOUD_ENDPOINT = f"{FABRIC_ADDRESS}:{CLOUD_PORT}"
+CLOUD_URL = f"http://{CLOUD_ENDPOINT}"
 
 
 class ProgramEndedError(Exception):
@@ -70,7 +71,7 @@ class Fleet:
         file.write_text(_topology(nodes).to_json())
         command = _havip(
             "simcloud",
-            listen=f"{FABRIC_ADDRESS}:{CLOUD_PORT}",
+            listen=CLOUD_ENDPOINT,
             topology=file,
             profile="lab",
             bridge=BRIDGE,
