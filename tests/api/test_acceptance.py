@@ -1,10 +1,12 @@
 """What the real API server takes and what it refuses, and that a refusal says what to change."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from havip.api.crd import DEFINITIONS, structural_schema
 from havip.election.timing import PROFILES, Timing
 from lab.controlplane import ControlPlane
 
@@ -323,6 +325,18 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havip(routes=[{"routeTableId": "vtb-1", "destination": "10.9.0.1"}]),
         "this is not an IPv4 block: give one such as 10.9.0.0/16",
     ),
+    "a route table of another kind": (
+        havip(routes=[{"routeTableId": "vsw-1", "destination": "10.9.0.0/16"}]),
+        "this is not the id of a route table: give one that begins with vtb-",
+    ),
+    "an EIP's address for its id": (
+        havip(eip={"allocationId": "47.1.2.3"}),
+        "this is not the id of an EIP: give one that begins with eip-",
+    ),
+    "a Service with a bad name": (
+        havip(health=[{"name": "web", "endpoints": {"service": "shop/web"}}]),
+        "this is not the name of a Service: give one of the same namespace",
+    ),
     # Misspellings.
     "an unknown field": (havip(adress="10.0.0.1"), 'unknown field "spec.adress"'),
     "an unknown field deep down": (
@@ -356,11 +370,38 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havipclass(credentials={"secretRef": {"name": "Cloud_Key"}}),
         "this is not the name of a Secret",
     ),
+    "a Secret in a namespace with a bad name": (
+        havipclass(credentials={"secretRef": {"name": "key", "namespace": "a.b"}}),
+        "this is not the name of a namespace",
+    ),
     "defaults of a class": (
         havipclass(defaults={"profile": "Fast"}),
         "this version does not make HaVips for Services yet: remove defaults",
     ),
 }
+
+
+def rules(schema: dict[str, Any]) -> Iterator[dict[str, str]]:
+    yield from schema.get("x-kubernetes-validations", [])
+    for below in (
+        *schema.get("properties", {}).values(),
+        schema.get("items"),
+        schema.get("additionalProperties"),
+    ):
+        if below:
+            yield from rules(below)
+
+
+def test_every_rule_about_an_object_refuses_one_of_the_bad_ones() -> None:
+    sentences = [sentence for _, sentence in BAD.values()]
+    messages = {
+        rule["message"]
+        for definition in DEFINITIONS
+        for rule in rules(structural_schema(definition.model))
+        if "oldSelf" not in rule["rule"]  # about a change: see test_transitions.py
+    }
+    untried = [each for each in messages if not any(sentence in each for sentence in sentences)]
+    assert untried == []
 
 
 def try_to_apply(plane: ControlPlane, given: dict[str, Any]) -> tuple[bool, str]:
