@@ -418,6 +418,16 @@ def test_good_objects_are_taken(control_plane: ControlPlane, given: dict[str, An
     assert taken, said
 
 
+@pytest.mark.parametrize("given", GOOD.values(), ids=GOOD.keys())
+def test_good_objects_are_taken_again_as_the_models_write_them(
+    control_plane: ControlPlane, given: dict[str, Any]
+) -> None:
+    (model,) = [each.model for each in DEFINITIONS if each.kind == given["kind"]]
+    written = model.from_json(given).to_json()
+    taken, said = try_to_apply(control_plane, {**written, "metadata": given["metadata"]})
+    assert taken, said
+
+
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
 def test_the_figures_of_every_profile_are_good_timings(
     control_plane: ControlPlane, profile: Timing

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 
 from havip.api import names
 from havip.api.fields import DeletionPolicy
-from havip.api.havip import ElectionSpec, HaVip, HaVipSpec, MembersSpec, PriorityRule
+from havip.api.havip import ElectionSpec, HaVip, HaVipSpec, LastFailover, MembersSpec, PriorityRule
 
 
 def havip(**spec: Any) -> HaVip:
@@ -28,6 +29,13 @@ def test_an_object_survives_the_way_to_the_api_and_back() -> None:
         members={"nodeSelector": {"role": "edge"}}, health=[{"name": "a", "tcp": {"port": 80}}]
     )
     assert HaVip.from_json(given.to_json()) == given
+
+
+def test_a_name_that_python_keeps_for_itself_gets_a_line_behind_it() -> None:
+    moved = LastFailover(from_="node1", to="node2", at=datetime(2026, 1, 1, tzinfo=UTC))
+    written = moved.to_json()
+    assert written["from"] == "node1"
+    assert LastFailover.from_json(written) == moved
 
 
 def test_fields_of_a_newer_version_are_ignored() -> None:
