@@ -16,6 +16,8 @@ import urllib3.exceptions
 from kubernetes import client, config
 
 from havip.api.errors import Unavailable
+from havip.api.havip import HaVip
+from havip.api.names import API_VERSION, HAVIP_PLURAL
 
 Json = dict[str, Any]
 
@@ -84,6 +86,12 @@ class Kube:
     async def _request(self, method: str, path: str, body: object = None) -> Json:
         call = functools.partial(request, self._api, method, path, body, TIMEOUT_SECONDS)
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+
+def path_of(havip: HaVip) -> str:
+    """Return the path of a HaVip."""
+    meta = havip.metadata
+    return f"/apis/{API_VERSION}/namespaces/{meta.namespace}/{HAVIP_PLURAL}/{meta.name}"
 
 
 def request(api: client.ApiClient, method: str, path: str, body: object, timeout: float) -> Json:

@@ -1,0 +1,78 @@
+"""What a user would want to hear of, told once: from two statuses, or from a step that was done.
+
+Pure. Kubernetes keeps events for an hour; what must be known later is in the status.
+"""
+
+from dataclasses import dataclass
+
+from havip.api.conditions import ConditionType, Reason, find_condition
+from havip.api.havip import HaVip, HaVipStatus, MemberState
+from havip.controller.plan import Create, Modify, Move, Step, Tag, Unassociate
+from havip.controller.status import UNACCEPTABLE
+
+NOTABLE = UNACCEPTABLE | {
+    Reason.QUOTA_EXCEEDED,
+    Reason.ADDRESS_TAKEN,
+    Reason.CLOUD_UNAVAILABLE,
+    Reason.SEVERAL_OWNERS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """An event to post."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+def news(before: HaVipStatus, after: HaVipStatus) -> tuple[News, ...]:
+    """Tell what changed from one status to the next."""
+    told: list[News] = []
+    if after.ha_vip_id and after.ha_vip_id != before.ha_vip_id:
+        told.append(News("Provisioned", f"{after.ha_vip_id} has the address {after.address}."))
+    states = {each.node: each for each in before.members}
+    for each in after.members:
+        was = states.get(each.node)
+        if was is not None and was.state is each.state:
+            continue
+        if each.state is MemberState.ASSOCIATED:
+            told.append(News("MemberJoined", f"{each.node} ({each.instance_id}) is a member."))
+        elif each.state is MemberState.REFUSED:
+            told.append(
+                News("MemberRefused", f"{each.node} cannot be a member: {each.reason}", True)
+            )
+    if after.holder and before.holder and after.holder.node != before.holder.node:
+        told.append(
+            News(
+                "FailedOver", f"The address went from {before.holder.node} to {after.holder.node}."
+            )
+        )
+    was_ready, is_ready = (
+        find_condition(each.conditions, ConditionType.READY) for each in (before, after)
+    )
+    reason = is_ready.reason if is_ready else ""
+    if is_ready and reason in NOTABLE and (was_ready is None or was_ready.reason != reason):
+        told.append(News(reason, is_ready.message, True))
+    return tuple(told)
+
+
+def mended(havip: HaVip, step: Step) -> News | None:
+    """Tell of a step that put right what somebody else had changed."""
+    known = havip.status.observed_generation == havip.metadata.generation
+    settled = find_condition(havip.status.conditions, ConditionType.PROVISIONED)
+    if not known or settled is None:
+        return None
+    match step:
+        case Create(instead_of=lost) if lost:
+            return News("DriftMended", f"{lost} is gone from the cloud: made it anew.", True)
+        case Modify():
+            return News("DriftMended", "Name or description in the cloud differed: put right.")
+        case Tag(tags=tags, adopting=False):
+            return News("DriftMended", f"Tags in the cloud differed: set {', '.join(tags)}.")
+        case Move(_, group):
+            return News("DriftMended", f"Moved back to resource group {group}.")
+        case Unassociate(instance_id=instance_id, node=node) if not node:
+            return News("DriftMended", f"{instance_id} was a member but is no node: took it out.")
+    return None

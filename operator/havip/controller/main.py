@@ -1,0 +1,165 @@
+"""The controller's process: one of two replicas acts, and stops before the other may.
+
+Threads: this one decides when to end; one renews the Lease; one runs kopf and the workers; one
+answers probes; pools make the calls to Kubernetes and to the cloud.
+"""
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from havip.cloud.alibaba import AlibabaCloud
+from havip.cloud.port import Cloud
+from havip.controller import handlers
+from havip.controller.accounts import Accounts, Connect, Place
+from havip.controller.elector import Elector, KubernetesLease
+from havip.controller.finalizers import Finalizers
+from havip.controller.health import STALE_TICK_SECONDS, Pulse, serve
+from havip.controller.kube import Kube, load_client
+from havip.controller.poller import Pace
+from havip.controller.reconcile import Reconciler, Surroundings
+from havip.controller.register import Registers
+from havip.controller.world import World
+
+log = logging.getLogger(__name__)
+
+LEASE = "havip-controller"
+CLOUD_THREADS = 8
+WATCH_SECONDS = 0.25
+"""How often it is checked that this replica still leads."""
+STOP_SECONDS = 20.0
+
+
+def run(
+    *,
+    namespace: str,
+    cluster_id: str,
+    identity: str,
+    drift_interval: float = 60.0,
+    listen: str = "0.0.0.0:8080",
+    pace: Pace | None = None,
+) -> None:
+    """Run until SIGTERM or SIGINT. Ends the process with status 1 when the lead is lost.
+
+    ``namespace`` is the release's: registers, the controller's own Lease and, unless a class says
+    otherwise, Secrets are there. ``cluster_id`` goes into the ownership tags and must never
+    change. ``drift_interval`` is the number of seconds between looks at an unchanging cloud.
+    """
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    pace = pace or Pace(drift=drift_interval)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    elector = Elector(KubernetesLease(load_client(), namespace, LEASE), identity)
+    controller = Controller(namespace, cluster_id, pace, elector)
+    server = serve(listen, controller.facts)
+    try:
+        if elector.acquire(stop):
+            controller.lead(stop)
+    finally:
+        server.shutdown()
+
+
+class Controller:
+    """What runs while this replica leads."""
+
+    def __init__(self, namespace: str, cluster_id: str, pace: Pace, elector: Elector) -> None:
+        self._namespace = namespace
+        self._cluster_id = cluster_id
+        self._pace = pace
+        self._elector = elector
+        self._pulse = Pulse()
+        self._reconciler: Reconciler | None = None
+        self._leading = False
+
+    def facts(self) -> dict[str, Any]:
+        """Say how it is; a replica that waits for its turn is healthy."""
+        return {
+            "healthy": not self._leading or self._pulse.age < STALE_TICK_SECONDS,
+            "leading": self._elector.valid(),
+            "loop_age_seconds": round(self._pulse.age, 3) if self._leading else 0.0,
+            "havips": self._reconciler.count if self._reconciler else 0,
+        }
+
+    def lead(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set, then let the other replica lead."""
+        self._pulse.beat()
+        self._leading = True
+        ended = threading.Event()
+        threading.Thread(
+            target=self._elector.keep, args=(ended,), name="elector", daemon=True
+        ).start()
+        worker = threading.Thread(target=self._work, args=(stop,), name="kopf", daemon=True)
+        worker.start()
+        while worker.is_alive() and not stop.wait(WATCH_SECONDS):
+            if not self._elector.valid():
+                # At once: a call may be under way, and the other replica may follow soon.
+                log.error("The lead is lost")
+                logging.shutdown()
+                os._exit(1)
+        died = not stop.is_set()
+        worker.join(STOP_SECONDS)
+        ended.set()
+        self._elector.release()
+        if died:
+            log.error("The watches of Kubernetes ended")
+            raise SystemExit(1)
+
+    def _work(self, stop: threading.Event) -> None:
+        asyncio.run(self._operate(stop))
+
+    async def _operate(self, stop: threading.Event) -> None:
+        world = World()
+        kube = Kube(load_client())
+        executor = ThreadPoolExecutor(CLOUD_THREADS, thread_name_prefix="cloud")
+        around = functools.partial(
+            surroundings,
+            world=world,
+            kube=kube,
+            connect=functools.partial(connect, executor),
+            namespace=self._namespace,
+            cluster_id=self._cluster_id,
+            pace=self._pace,
+            elector=self._elector,
+        )
+        self._reconciler = Reconciler(around)
+        registry = handlers.registry_for(world, self._reconciler, self._namespace)
+        await handlers.operate(registry, stop, self._pulse)
+
+
+def surroundings(
+    reconciler: Reconciler,
+    *,
+    world: World,
+    kube: Kube,
+    connect: Connect,
+    namespace: str,
+    cluster_id: str,
+    pace: Pace,
+    elector: Elector,
+) -> Surroundings:
+    """Put together what the workers share."""
+    return Surroundings(
+        world=world,
+        kube=kube,
+        accounts=Accounts(kube, namespace, connect, pace, reconciler.wake),
+        registers=Registers(kube, namespace),
+        finalizers=Finalizers(kube),
+        cluster_id=cluster_id,
+        pace=pace,
+        tell=handlers.tell,
+        may_act=elector.valid,
+    )
+
+
+def connect(executor: ThreadPoolExecutor, place: Place) -> Cloud:
+    """Return the cloud at a place."""
+    return AlibabaCloud(place.region, place.credentials, executor, place.endpoints)

@@ -1,0 +1,97 @@
+"""The register of a HaVip: a Lease that the controller makes and deletes and the agents write.
+
+The controller reads the holder from it. It writes into it in one case only: the holder's instance
+is no member in the cloud any more, so that it can receive nothing, and no member is left to take
+over. Then the tie is broken by clearing the holder.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from havip.api.havip import HaVip
+from havip.api.names import (
+    ANNOTATION_CHALLENGE,
+    ANNOTATION_MEMBERS,
+    ANNOTATION_WRITE,
+    LABEL_NAME,
+    LABEL_NAMESPACE,
+    LABEL_UID,
+    lease_name,
+)
+from havip.controller.kube import Json, Kube, KubernetesError
+from havip.controller.observe import RegisterFacts
+
+
+def register_facts(lease: Mapping[str, Any]) -> RegisterFacts:
+    """Read a Lease."""
+    spec = lease.get("spec") or {}
+    return RegisterFacts(
+        holder=spec.get("holderIdentity") or "",
+        epoch=spec.get("leaseTransitions") or 0,
+        resource_version=lease["metadata"].get("resourceVersion") or "",
+        body=lease,
+    )
+
+
+def new_lease(havip: HaVip, namespace: str) -> Json:
+    """Return the Lease to create: nobody holds the address, and the epoch is zero."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": lease_name(havip.metadata.uid),
+            "namespace": namespace,
+            "labels": {
+                LABEL_UID: havip.metadata.uid,
+                LABEL_NAMESPACE: havip.metadata.namespace,
+                LABEL_NAME: havip.metadata.name,
+            },
+        },
+        "spec": {"leaseTransitions": 0},
+    }
+
+
+def cleared(lease: Mapping[str, Any], writer: str) -> Json:
+    """Return the Lease without a holder. The epoch stays: the next owner adds one to it."""
+    metadata = dict(lease["metadata"])
+    annotations = dict(metadata.get("annotations") or {})
+    for key in (ANNOTATION_MEMBERS, ANNOTATION_CHALLENGE):
+        annotations.pop(key, None)
+    annotations[ANNOTATION_WRITE] = f"{writer}/{metadata['resourceVersion']}"
+    metadata["annotations"] = annotations
+    metadata.pop("managedFields", None)
+    spec = {key: value for key, value in lease["spec"].items() if key != "holderIdentity"}
+    return {**lease, "metadata": metadata, "spec": spec}
+
+
+class Registers:
+    """Makes, clears and deletes Leases in the release's namespace."""
+
+    def __init__(self, kube: Kube, namespace: str) -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+
+    async def create(self, havip: HaVip) -> RegisterFacts:
+        """Create the register of a HaVip, or return the one there is."""
+        lease = new_lease(havip, self._namespace)
+        try:
+            return register_facts(await self._kube.create(self._path, lease))
+        except KubernetesError as error:
+            if error.status != 409:
+                raise
+        found = await self._kube.get(f"{self._path}/{lease['metadata']['name']}")
+        return register_facts(found or lease)
+
+    async def clear(self, register: RegisterFacts) -> None:
+        """Take the holder out, unless anybody has written the register since."""
+        body = cleared(register.body, "controller")
+        try:
+            await self._kube.replace(f"{self._path}/{body['metadata']['name']}", body)
+        except KubernetesError as error:
+            if error.status != 409:
+                raise
+
+    async def delete(self, uid: str) -> None:
+        """Delete the register."""
+        await self._kube.delete(f"{self._path}/{lease_name(uid)}")
