@@ -91,7 +91,7 @@ def test_every_rule_says_in_a_sentence_what_to_do() -> None:
     [
         ("HaVip", ["ADDRESS", "HOLDER", "MEMBERS", "READY", "REASON", "AGE"]),
         ("HaVipClass", ["REGION", "VSWITCH", "ACCEPTED", "REASON", "AGE"]),
-        ("HaVipNode", ["INSTANCE", "VSWITCH", "HOLDS", "FENCE", "SEEN", "AGE"]),
+        ("HaVipNode", ["INSTANCE", "VSWITCH", "ADDRESSES", "FENCE", "SEEN", "AGE"]),
     ],
 )
 def test_kubectl_get_shows_what_one_asks_first(kind: str, columns: list[str]) -> None:

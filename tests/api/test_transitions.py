@@ -251,6 +251,7 @@ def test_a_node_reports_in_its_status_alone(objects: Objects) -> None:
         v_switch_id="vsw-1",
         peer_port=9494,
         fence=Fence.EXACT,
+        kernel_addresses=("10.0.0.9", "10.0.0.10"),
         holds=(hold,),
         healthy={"u-1": True},
         heartbeat_at=made.metadata.creation_timestamp,
@@ -258,7 +259,7 @@ def test_a_node_reports_in_its_status_alone(objects: Objects) -> None:
     objects.report("hvn/node1", status.to_json())
     assert HaVipNode.from_json(objects.read("hvn/node1")).status == status
     shown = objects.plane.kubectl("get", "hvn").splitlines()[1].split()
-    assert shown[:5] == ["node1", "i-node1", "vsw-1", "web", "Exact"]
+    assert shown[:5] == ["node1", "i-node1", "vsw-1", '["10.0.0.9","10.0.0.10"]', "Exact"]
 
 
 def test_kubectl_explain_reads_well(control_plane: ControlPlane) -> None:
