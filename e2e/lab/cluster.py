@@ -14,7 +14,6 @@ ARP and the official cloud SDK; simulated is the cloud behind it. Needs root.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -24,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from havip.api.names import ANNOTATION_MEMBERS, DEFAULT_NAMESPACE, lease_name
 from havip.simcloud.client import ControlClient
@@ -43,8 +42,6 @@ from lab.network import (
 )
 from lab.processes import Program
 from lab.watching import HTTP_PORT, ArpCapture, OwnerWatch, Prober
-
-LOCK = Path("/run/havip-lab.lock")
 
 Found = TypeVar("Found")
 
@@ -75,7 +72,6 @@ class Lab:
             FABRIC_ADDRESS, port=API_PORT, directory=directory / "controlplane", enter=enter(FABRIC)
         )
         self._fleet = Fleet(directory, self.plane)
-        self._lock: IO[str] | None = None
         self._recordings = 0
 
     # -- life
@@ -99,11 +95,11 @@ class Lab:
         """
         if os.geteuid() != 0:
             raise LabError("the lab makes network namespaces, which takes root: use sudo")
-        self._take_lock()
+        # First, since it tells whether the directory is another lab's that is up.
+        self.network.create()
         try:
             shutil.rmtree(self.directory, ignore_errors=True)
             self.directory.mkdir(parents=True)
-            self.network.create()
             self._fleet.start_cloud(self.nodes)
             self.plane.start()
             install(self.plane, self.nodes)
@@ -121,10 +117,7 @@ class Lab:
         # Cut off first: there is nobody left for whom an orderly farewell would matter.
         self._fleet.kill_all()
         self.plane.stop()
-        if self._lock is not None:
-            self.network.remove()
-            self._lock.close()
-            self._lock = None
+        self.network.remove()
 
     # -- what a user does
 
@@ -305,15 +298,6 @@ class Lab:
         return ControlClient(CLOUD_ENDPOINT)
 
     # -- inside
-
-    def _take_lock(self) -> None:
-        lock = LOCK.open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise LabError("a lab runs on this machine already: `make lab-down` ends it") from None
-        self._lock = lock
 
     def _all_nodes_reported(self) -> bool:
         reported = self.kubectl("get", "hvn", "-o", "jsonpath={.items[*].status.instanceId}")

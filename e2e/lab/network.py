@@ -15,15 +15,17 @@ dead host looks like; dropping its frames there is a cut that the machine does n
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 PREFIX = "havip-lab-"
+LOCK = Path("/run/havip-lab.lock")
 FABRIC = "fabric"
 BRIDGE = "vpc"
 HOST_LINK = "havip-lab"
@@ -78,10 +80,22 @@ class Network:
     def __init__(self, machines: Iterable[Machine]) -> None:
         """Describe the network; `create` makes it."""
         self.machines = {machine.name: machine for machine in machines}
+        self._lock: IO[str] | None = None
 
     def create(self) -> None:
-        """Make everything. Raises NetworkError, most likely for want of root."""
-        remove_leftovers()
+        """Make everything, in place of what a crashed run has left.
+
+        Raises NetworkError, most likely for want of root or because another lab is up.
+        """
+        self._lock = _lock()
+        try:
+            self._create()
+        except BaseException:
+            self.remove()
+            raise
+
+    def _create(self) -> None:
+        _remove_ours()
         run("ip", "netns", "add", PREFIX + FABRIC)
         in_fabric = ["ip", "-n", PREFIX + FABRIC]
         run(*in_fabric, "link", "set", "lo", "up")
@@ -130,7 +144,10 @@ class Network:
 
     def remove(self) -> None:
         """Take everything away, and end whatever still runs inside."""
-        remove_leftovers()
+        if self._lock is not None:
+            _remove_ours()
+            self._lock.close()
+            self._lock = None
 
     # -- ways to hurt it
 
@@ -169,8 +186,21 @@ class Network:
         run("ip", "-n", PREFIX + FABRIC, "link", "set", port, state)
 
 
-def remove_leftovers() -> None:
-    """Remove the network of a run before, and the programs in it. Touches nothing but ours."""
+def _lock() -> IO[str]:
+    """Take the machine's one place for a lab; the kernel gives it back when we end."""
+    lock = LOCK.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise NetworkError(
+            "a lab is up on this machine already: `make lab-down` ends one that `make lab` started"
+        ) from None
+    return lock
+
+
+def _remove_ours() -> None:
+    """Remove the network, and the programs in it. Touches nothing that is not named as ours."""
     named = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False)
     names = [line.split()[0] for line in named.stdout.splitlines() if line.startswith(PREFIX)]
     for name in names:

@@ -6,6 +6,7 @@ Each is a program in its place that writes lines to a file; reading the file giv
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,12 @@ UDP_PORT = 7777
 HTTP_PORT = 80
 PROBE_MILLISECONDS = 5
 OWNER_SAMPLE_MILLISECONDS = 4
+READY_LINE = "ready\n"
+READY_SECONDS = 10
+
+
+class WitnessError(Exception):
+    """A witness saw nothing, because it does not run; the text is the end of its log."""
 
 
 def program(name: str, *arguments: object) -> list[str]:
@@ -30,19 +37,26 @@ class _Witness:
     """A program that writes down what it sees until it is stopped."""
 
     def __init__(self, running: Program) -> None:
+        """Wait until it watches: what comes later is seen."""
         self._program = running
+        deadline = time.monotonic() + READY_SECONDS
+        while not running.log.read_text().startswith(READY_LINE):
+            if not running.running or time.monotonic() > deadline:
+                running.kill()
+                raise WitnessError(f"{running.name} does not watch:\n{running.end_of_log()}")
+            time.sleep(0.005)
 
     def _stop(self) -> None:
         if self._program.running:
             status = self._program.stop()
             if status != 0:
-                raise RuntimeError(
+                raise WitnessError(
                     f"{self._program.name} ended with {status}:\n{self._program.end_of_log()}"
                 )
 
     def _lines(self) -> list[list[str]]:
         # The last line may be half written still.
-        whole, _, _ = self._program.log.read_text().rpartition("\n")
+        whole, _, _ = self._program.log.read_text()[len(READY_LINE) :].rpartition("\n")
         return [line.split() for line in whole.splitlines()]
 
 

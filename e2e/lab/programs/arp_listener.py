@@ -20,6 +20,7 @@ def listen(interface: str) -> None:
     """Print a line for each ARP frame, for ever."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP)) as raw:
         raw.bind((interface, ETH_P_ARP))
+        print("ready", flush=True)
         while True:
             frame = raw.recv(256)
             if len(frame) < ETHERNET_HEADER_BYTES + ARP.size:

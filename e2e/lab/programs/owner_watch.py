@@ -6,7 +6,7 @@ Asks the kernels themselves, over netlink sockets opened in each node's namespac
 agents say is believed. Writes `began TIME NODE` at the first sample that shows an owner, and
 `ended TIME NODE` with the time of the last one that did, so that what is written is never longer
 than what was. `gap SECONDS` at the end tells the longest time between two rounds of samples.
-Times are seconds of the machine's monotonic clock.
+Times are seconds of the machine's monotonic clock. The first line is `ready`.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def watch(address: str, interval: float, nodes: dict[str, str]) -> None:
     signal.signal(signal.SIGTERM, end)
     wanted = socket.inet_aton(address)
     kernels = [open_kernel(node, file) for node, file in nodes.items()]
+    print("ready", flush=True)
     longest_gap, last_round = 0.0, time.monotonic()
     while not ending:
         began = time.monotonic()

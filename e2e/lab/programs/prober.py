@@ -4,7 +4,7 @@
 
 Writes a line for each probe when its answer comes or the program is asked to end (SIGTERM):
 number, time sent, time answered, node. The last two are `-` for a probe nobody answered.
-Times are seconds of the machine's monotonic clock.
+Times are seconds of the machine's monotonic clock. The first line is `ready`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def probe(address: str, port: int, interval: float) -> None:
     number = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.setblocking(False)
+        print("ready", flush=True)
         due = time.monotonic()
         # A moment more at the end, for the answers that are under way.
         last_look = float("inf")
