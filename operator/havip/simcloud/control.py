@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -107,9 +106,8 @@ def state(cloud: Cloud) -> dict[str, Any]:
 class Control:
     """Routes of the control endpoint. It asks for no key: it is for loopback and the lab."""
 
-    def __init__(self, gateway: Gateway, clock: Callable[[], float]) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._clock = clock
 
     def routes(self) -> list[web.RouteDef]:
         """Give the routes."""
@@ -148,16 +146,14 @@ class Control:
         return web.json_response({})
 
     def _settled_state(self) -> dict[str, Any]:
-        self._gateway.cloud.settle(self._clock())
-        return state(self._gateway.cloud)
+        return state(self._gateway.settle())
 
     async def _state(self, _request: web.Request) -> web.Response:
         return web.json_response(self._settled_state())
 
     async def _announce(self, request: web.Request) -> web.Response:
         order = await _read(request, Announcement)
-        self._gateway.cloud.settle(self._clock())
-        counted = self._gateway.cloud.announce(order.address, order.mac)
+        counted = self._gateway.settle().announce(order.address, order.mac)
         return web.json_response({"counted": counted})
 
     async def _dump(self, request: web.Request) -> web.Response:

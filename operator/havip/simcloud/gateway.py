@@ -87,6 +87,12 @@ class Gateway:
         self._throttle = Throttle(cloud.profile.rates)
         self._tokens = TokenStore()
 
+    def settle(self) -> Cloud:
+        """Give the cloud as it is now, with its rules in force."""
+        self.cloud.settle(self._clock())
+        self._changed()
+        return self.cloud
+
     async def answer(self, request: Request) -> Answer:
         """Answer one request."""
         record = self.log.open(self._clock(), request.action, request.parameters)

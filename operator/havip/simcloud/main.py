@@ -6,6 +6,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+from .datapath import BridgeDatapath
 from .profiles import PROFILES
 from .server import Server
 from .topology import Topology
@@ -20,7 +21,11 @@ def run(*, listen: str, topology: Path, profile: str = "lab", bridge: str | None
     if profile not in PROFILES:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}, not {profile}")
     host, _, port = listen.rpartition(":")
-    server = Server(Topology.read(topology), PROFILES[profile])
+    server = Server(
+        Topology.read(topology),
+        PROFILES[profile],
+        datapath=BridgeDatapath(bridge) if bridge else None,
+    )
     asyncio.run(_serve(server, host or "127.0.0.1", int(port)))
 
 

@@ -55,6 +55,14 @@ class Profile:
         """Give the same profile under other limits."""
         return replace(self, quotas=quotas)
 
+    def with_rates(self, rates: Rates) -> Profile:
+        """Give the same profile with calls throttled."""
+        return replace(self, rates=rates)
+
+    def with_cut_pages(self) -> Profile:
+        """Give the same profile with pages cut to the maximum."""
+        return replace(self, refuse_long_pages=False)
+
 
 INSTANT = Profile("instant")
 

@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
 from .client import ControlClient
 from .control import Control
+from .datapath import Datapath, wiring
 from .gateway import Answer, Gateway, Request
 from .metadata import TOKEN_HEADER, TTL_HEADER, Metadata
 from .model import Cloud, Instance
@@ -36,16 +38,19 @@ class Server:
         *,
         clock: Callable[[], float] = time.time,
         seed: int | None = None,
+        datapath: Datapath | None = None,
     ) -> None:
         self.cloud = Cloud(topology, profile, random.Random(seed))
         self._clock = clock
         self.gateway = Gateway(self.cloud, clock, self._changed)
         self._metadata = Metadata(self.cloud)
+        self._datapath = datapath
+        self._waking: asyncio.TimerHandle | None = None
 
     def application(self) -> web.Application:
         """Give the aiohttp application."""
         app = web.Application()
-        app.add_routes(Control(self.gateway, self._clock).routes())
+        app.add_routes(Control(self.gateway).routes())
         app.router.add_put("/latest/api/token", self._token)
         app.router.add_get("/latest/{path:.*}", self._read_metadata)
         app.router.add_route("GET", "/", self._call)
@@ -58,14 +63,40 @@ class Server:
         runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
+            if self._datapath is not None:
+                self._datapath.open(self._heard)
+                self._changed()
             await web.TCPSite(runner, host, port).start()
             bound = runner.addresses[0]
             yield f"{bound[0]}:{bound[1]}"
         finally:
             await runner.cleanup()
+            if self._waking is not None:
+                self._waking.cancel()
+            if self._datapath is not None:
+                self._datapath.close()
 
     def _changed(self) -> None:
-        pass
+        """Let the bridge follow the cloud, now and when the next transition is due.
+
+        Without a bridge nobody sees a transition before asking, and none needs a timer.
+        """
+        if self._datapath is None:
+            return
+        now = self._clock()
+        self.cloud.settle(now)
+        self._datapath.follow(wiring(self.cloud))
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
+        if self.cloud.next_change is not None:
+            self._waking = asyncio.get_running_loop().call_later(
+                max(0.0, self.cloud.next_change - now), self._changed
+            )
+
+    def _heard(self, address: IPv4Address, mac: str) -> None:
+        self.cloud.settle(self._clock())
+        self.cloud.announce(address, mac)
 
     async def _call(self, request: web.Request) -> web.Response:
         body = await request.read()
