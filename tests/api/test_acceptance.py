@@ -288,6 +288,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havip(health=[{"name": "web", "http": {"port": 80, "path": "healthz"}}]),
         "path must begin with /, as in /healthz: put one in front",
     ),
+    "a path with a second line": (
+        havip(health=[{"name": "web", "http": {"port": 80, "path": "/\r\nHost: x"}}]),
+        "path has blanks or characters beyond ASCII: write them percent-encoded",
+    ),
     "an empty command": (
         havip(health=[{"name": "web", "exec": {"command": []}}]),
         "should have at least 1 items",

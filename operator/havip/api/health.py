@@ -24,6 +24,11 @@ class HttpCheck(Model):
         str,
         Field(max_length=1024, description="Path to ask for, with the query if there is one."),
         Rule("self.startsWith('/')", "path must begin with /, as in /healthz: put one in front"),
+        # It goes into a request line as it is: a blank or a line's end would make another request.
+        Rule(
+            "self.matches('^[!-~]*$')",
+            "path has blanks or characters beyond ASCII: write them percent-encoded, as in %20",
+        ),
     ] = "/"
     host: Annotated[
         Host | None,
