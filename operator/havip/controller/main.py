@@ -54,6 +54,8 @@ def run(
         level=os.environ.get("LOG_LEVEL", "INFO"),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # kopf tells of each call of each handler, even of a watch that brought nothing new.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     pace = pace or Pace(drift=drift_interval)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

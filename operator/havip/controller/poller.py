@@ -27,7 +27,7 @@ class Pace:
 
     drift: float = 60.0
     """Between listings while nothing happens."""
-    settle: float = 1.0
+    settle: float = 0.5
     """Between listings while the cloud is in transition."""
     backoff: float = 1.0
     """Before the second try after a failure; doubled from try to try."""
@@ -63,13 +63,15 @@ class Poller:
         self._wanted = asyncio.Event()
         self._last_seen: dict[str, int] = {}
         self._failures = 0
+        self._started = float("-inf")
         self.latest: Snapshot | None = None
         self.error: HaVipError | None = None
         """Why the last listing failed; None if it did not."""
 
-    def want(self) -> None:
-        """Ask for a listing that begins after now."""
-        self._wanted.set()
+    def want(self, after: float) -> None:
+        """Ask for a listing that begins after this moment; one that did already will do."""
+        if self._started <= after:
+            self._wanted.set()
 
     def unseen(self, ha_vip_id: str) -> int:
         """Count the listings in a row that did not have this id."""
@@ -80,7 +82,7 @@ class Poller:
     async def run(self) -> None:
         """List until cancelled."""
         while True:
-            started = self._clock()
+            self._started = started = self._clock()
             self._wanted.clear()
             pause = await self._list_once(started)
             self._on_news()

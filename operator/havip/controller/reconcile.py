@@ -70,7 +70,8 @@ class Worker:
         self._basis: tuple[object, ...] = ()
         self._reported: HaVipStatus | None = None
         # Listings must be younger than the last change; how many such there were.
-        self._changed_at = 0.0
+        self._changed_at = float("-inf")
+        self._viewed_at = float("-inf")
         self._listings = 0
         self._counted = 0
         # The last refusal and until when not to try again.
@@ -132,15 +133,19 @@ class Worker:
         await self._report(havip, status(seen, shown))
         if not self._around.may_act():
             return self._around.pace.settle
-        fresh = self._is_fresh()
+        # The listing the plan was made from; another may have come in while we reported.
+        listed_at = self._viewed_at
+        fresh = listed_at >= self._changed_at
         if planned.done and (fresh or self._account is None):
             await self._finish(havip, planned)
             return None
         await self._keep_register(seen, fresh=fresh)
         if planned.step is not None and fresh:
             await self._execute(havip, planned)
-        elif self._account and (planned.watch_cloud or not fresh):
-            self._account.poller.want()
+        elif not fresh:
+            self._list_after(self._changed_at)
+        elif planned.watch_cloud:
+            self._list_after(listed_at)
         if planned.step is None and planned.trouble is None:
             self._trouble, self._failures = None, 0
         if planned.retry_seconds is not None:
@@ -169,6 +174,7 @@ class Worker:
                 trouble = error
         self._enter(account, (havip.metadata.generation, klass and klass.spec, account))
         cloud: CloudView | None = None
+        self._viewed_at = self._listed_at(account)
         if account and account.poller.latest:
             cloud = self._view(havip, account)
         if account and account.poller.error:
@@ -259,21 +265,20 @@ class Worker:
             return None
         held_by = next((n.instance_id for n in seen.nodes if n.name == ownership[0]), "")
         if self._cloud_moved_at is None and now - self._ownership_at < CLOUD_FOLLOWS_SECONDS:
-            latest = self._account.poller.latest
-            if (
-                latest
-                and latest.started >= self._ownership_at
-                and (mine.master_instance_id == held_by)
-            ):
+            listed_at = self._viewed_at
+            if listed_at >= self._ownership_at and mine.master_instance_id == held_by:
                 self._cloud_moved_at = seen.now
             else:
-                self._account.poller.want()
+                self._list_after(max(listed_at, self._ownership_at))
         return self._cloud_moved_at
 
-    def _is_fresh(self) -> bool:
-        if self._account is None or self._account.poller.latest is None:
-            return False
-        return self._account.poller.latest.started >= self._changed_at
+    def _listed_at(self, account: Account | None) -> float:
+        latest = account.poller.latest if account else None
+        return latest.started if latest else float("-inf")
+
+    def _list_after(self, moment: float) -> None:
+        if self._account is not None:
+            self._account.poller.want(moment)
 
     # -- report
 
@@ -333,7 +338,7 @@ class Worker:
                 self._tell(told)
         self._changed_at = time.monotonic()
         self._listings = 0
-        account.poller.want()
+        self._list_after(self._changed_at)
 
     def _fail(self, error: HaVipError, pause: float) -> None:
         self._failures += 1
