@@ -39,7 +39,6 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors["coordination.k8s.io", "leases"] = names.LABEL_UID
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.networking.enforce_retry_after = True
@@ -54,7 +53,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
 Saw = Callable[[Mapping[str, Any], bool], None]
 
 
-def registry_for(world: World, reconciler: Reconciler, namespace: str) -> kopf.OperatorRegistry:
+def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     """Return the handlers.
 
     The watches of all but the HaVips are indexes: kopf fills every index before it calls any
@@ -90,17 +89,9 @@ def registry_for(world: World, reconciler: Reconciler, namespace: str) -> kopf.O
         if world.saw_agent(body, gone=gone):
             reconciler.wake()
 
-    def saw_lease(body: Mapping[str, Any], gone: bool) -> None:
-        if body["metadata"]["namespace"] != namespace:
-            return
-        uid = world.saw_lease(body, gone=gone)
-        if uid:
-            reconciler.wake([uid])
-
     watch(names.GROUP, names.HAVIPCLASS_PLURAL, saw_class)
     watch(names.GROUP, names.HAVIPNODE_PLURAL, saw_agent)
     watch("", "nodes", saw_node)
-    watch("coordination.k8s.io", "leases", saw_lease)
 
     @kopf.on.event(names.GROUP, names.HAVIP_PLURAL, id="havip", registry=registry)
     async def havip(type: str | None, body: kopf.Body, **_: object) -> None:

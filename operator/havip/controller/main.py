@@ -5,13 +5,17 @@ answers probes; pools make the calls to Kubernetes and to the cloud.
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from kubernetes import client
 
 from havip.cloud.alibaba import AlibabaCloud
 from havip.cloud.port import Cloud
@@ -20,7 +24,8 @@ from havip.controller.accounts import Accounts, Connect, Place
 from havip.controller.elector import Elector, KubernetesLease
 from havip.controller.finalizers import Finalizers
 from havip.controller.health import STALE_TICK_SECONDS, Pulse, serve
-from havip.controller.kube import Kube, load_client
+from havip.controller.kube import Json, Kube, load_client
+from havip.controller.leases import LeaseWatch
 from havip.controller.poller import Pace
 from havip.controller.reconcile import Reconciler, Surroundings
 from havip.controller.register import Registers
@@ -133,8 +138,38 @@ class Controller:
             elector=self._elector,
         )
         self._reconciler = Reconciler(around)
-        registry = handlers.registry_for(world, self._reconciler, self._namespace)
+        registry = handlers.registry_for(world, self._reconciler)
+        follow_leases(load_client(), self._namespace, world, self._reconciler, stop)
         await handlers.operate(registry, stop, self._pulse)
+
+
+def follow_leases(
+    api: client.ApiClient,
+    namespace: str,
+    world: World,
+    reconciler: Reconciler,
+    stop: threading.Event,
+) -> None:
+    """Start the watch of the registers; what it sees is taken note of in this event loop."""
+    loop = asyncio.get_running_loop()
+
+    def saw(lease: Json, gone: bool) -> None:
+        uid = world.saw_lease(lease, gone=gone)
+        if uid:
+            reconciler.wake([uid])
+
+    def handed_over(note: Callable[..., None], *arguments: object) -> None:
+        # The loop may be closed already when the process ends.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(note, *arguments)
+
+    watch = LeaseWatch(
+        api,
+        namespace,
+        functools.partial(handed_over, saw),
+        functools.partial(handed_over, world.registers_known.set),
+    )
+    threading.Thread(target=watch.run, args=(stop,), name="registers", daemon=True).start()
 
 
 def surroundings(

@@ -97,6 +97,7 @@ class Worker:
 
     async def run(self) -> None:
         """Reconcile until cancelled or gone."""
+        await self._around.world.registers_known.wait()
         while not self.gone.is_set():
             self._wake.clear()
             try:

@@ -1,5 +1,6 @@
 """What the watches brought: the objects of Kubernetes, as they were last heard of."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +30,8 @@ class World:
         self.classes: dict[str, HaVipClass] = {}
         self.registers: dict[str, RegisterFacts] = {}
         """By uid of the HaVip."""
+        self.registers_known = asyncio.Event()
+        """Set once the registers were listed; before, a missing one means nothing."""
         self._nodes: dict[str, Body] = {}
         self._agents: dict[str, HaVipNodeStatus] = {}
         self._facts: dict[str, NodeFacts] = {}
