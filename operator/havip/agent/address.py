@@ -130,12 +130,12 @@ class Addresses:
         return None
 
     def up(self, name: str) -> bool:
-        """Is the interface there, switched on and with a carrier?"""
+        """Tell whether the interface is there, switched on and with a carrier."""
         link = self.link(name)
         return link is not None and link.up
 
     def present(self, place: Place) -> bool:
-        """Does the kernel have the address on this interface?"""
+        """Tell whether the kernel has the address on this interface."""
         link = self.link(place.interface)
         return link is not None and (link.index, place.address) in self.assigned
 

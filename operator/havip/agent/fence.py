@@ -11,6 +11,7 @@ The tables outlive a killed agent on purpose: guarded and no longer held means c
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -18,11 +19,14 @@ from typing import Final, Protocol
 
 from havip.agent.nftables import Nftables, NftablesError
 
+log = logging.getLogger(__name__)
+
 TABLE: Final = "havip_agent"
+_FAMILIES: Final = ("inet", "arp")
 
 # `add` before `delete` so that the delete never fails for want of the table.
 _REMOVE: Final = "".join(
-    f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in ("inet", "arp")
+    f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in _FAMILIES
 )
 
 # Input ARP whose *sender* is a HaVip passes: it is the announcement of whoever holds it now, and a
@@ -111,10 +115,12 @@ class ExactFence:
         """Use `clock` (monotonic seconds) to turn deadlines into timeouts."""
         self._nftables = nftables
         self._clock = clock
+        self._guarded: set[Place] = set()
+        self._held: dict[Place, float] = {}
 
     def shut(self) -> None:
         """See `Fence.shut`."""
-        for family in ("inet", "arp"):
+        for family in _FAMILIES:
             try:
                 self._nftables.run(f"flush set {family} {TABLE} held")
             except NftablesError:
@@ -122,21 +128,22 @@ class ExactFence:
 
     def reset(self) -> None:
         """See `Fence.reset`. Raises `NftablesError` where the kernel lacks what the fence needs."""
+        self._guarded.clear()
+        self._held.clear()
         self._nftables.run(_REMOVE + _CREATE)
 
     def guard(self, place: Place) -> None:
         """See `Fence.guard`."""
-        self._both("add", "guarded", place)
+        self._guarded.add(place)
+        self._run(_guard(place))
 
     def unguard(self, place: Place) -> None:
         """See `Fence.unguard`."""
         self.release(place)
-        self._nftables.run(
-            "".join(
-                f"add element {family} {TABLE} guarded {{ {place} }}\n"
-                f"delete element {family} {TABLE} guarded {{ {place} }}\n"
-                for family in ("inet", "arp")
-            )
+        self._guarded.discard(place)
+        self._run(
+            _guard(place)
+            + "".join(f"delete element {f} {TABLE} guarded {{ {place} }}\n" for f in _FAMILIES)
         )
 
     def hold(self, place: Place, until: float) -> bool:
@@ -145,17 +152,8 @@ class ExactFence:
         if left <= 0:
             self.release(place)
             return False
-        # Adding an element that exists does not renew its timeout; add, delete, add does, and in
-        # one transaction no packet sees the gap.
-        timeout = f"{place} timeout {left}ms"
-        self._nftables.run(
-            "".join(
-                f"add element {family} {TABLE} held {{ {timeout} }}\n"
-                f"delete element {family} {TABLE} held {{ {place} }}\n"
-                f"add element {family} {TABLE} held {{ {timeout} }}\n"
-                for family in ("inet", "arp")
-            )
-        )
+        self._held[place] = until
+        self._run(_hold(place, left))
         if self._clock() >= until:
             # We were stopped between reading the clock and the commit: the timeout we asked for
             # was counted from too late.
@@ -165,26 +163,52 @@ class ExactFence:
 
     def release(self, place: Place) -> None:
         """See `Fence.release`."""
-        self._nftables.run(
-            "".join(
-                f"add element {family} {TABLE} held {{ {place} timeout 1s }}\n"
-                f"delete element {family} {TABLE} held {{ {place} }}\n"
-                for family in ("inet", "arp")
-            )
-        )
+        self._held.pop(place, None)
+        self._run(_release(place))
 
     def close(self) -> None:
         """See `Fence.close`."""
         self._nftables.run(_REMOVE)
         self._nftables.close()
 
-    def _both(self, verb: str, name: str, place: Place) -> None:
-        self._nftables.run(
-            "".join(
-                f"{verb} element {family} {TABLE} {name} {{ {place} }}\n"
-                for family in ("inet", "arp")
+    def _run(self, commands: str) -> None:
+        """Apply the commands; where our tables were flushed by somebody, make them anew first."""
+        try:
+            self._nftables.run(commands)
+        except NftablesError as error:
+            log.warning("the fence was damaged and is made anew: %s", str(error).splitlines()[0])
+            now = self._clock()
+            held = ((place, int((until - now) * 1000)) for place, until in self._held.items())
+            self._nftables.run(
+                _REMOVE
+                + _CREATE
+                + "".join(map(_guard, self._guarded))
+                + "".join(_hold(place, left) for place, left in held if left > 0)
             )
-        )
+
+
+def _guard(place: Place) -> str:
+    return "".join(f"add element {f} {TABLE} guarded {{ {place} }}\n" for f in _FAMILIES)
+
+
+def _hold(place: Place, milliseconds: int) -> str:
+    # Adding an element that exists does not renew its timeout; add, delete, add does, and as one
+    # transaction no packet meets the gap.
+    timed = f"{place} timeout {milliseconds}ms"
+    return "".join(
+        f"add element {f} {TABLE} held {{ {timed} }}\n"
+        f"delete element {f} {TABLE} held {{ {place} }}\n"
+        f"add element {f} {TABLE} held {{ {timed} }}\n"
+        for f in _FAMILIES
+    )
+
+
+def _release(place: Place) -> str:
+    return "".join(
+        f"add element {f} {TABLE} held {{ {place} timeout 1s }}\n"
+        f"delete element {f} {TABLE} held {{ {place} }}\n"
+        for f in _FAMILIES
+    )
 
 
 class CoarseFence:

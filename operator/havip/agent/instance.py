@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx2
 
-_TOKEN_SECONDS: Final = "300"
+_SESSION_SECONDS: Final = "300"
 _TIMEOUT: Final = 2.0
 
 
@@ -48,7 +48,7 @@ async def identify(endpoint: str) -> Instance:
 async def _ask(client: httpx2.AsyncClient) -> Instance:
     answer = await client.put(
         "/latest/api/token",
-        headers={"X-aliyun-ecs-metadata-token-ttl-seconds": _TOKEN_SECONDS},
+        headers={"X-aliyun-ecs-metadata-token-ttl-seconds": _SESSION_SECONDS},
     )
     if answer.is_success:
         client.headers["X-aliyun-ecs-metadata-token"] = answer.text.strip()

@@ -1,0 +1,398 @@
+"""One HaVip on this node: feeds its election, and carries out what the election asks, in order.
+
+Events go into the election at once. The actions that come out are carried out by one task, one
+after the other, so that a `Release` is complete and an epoch on disk before a `Write` that follows
+is sent. Reads and writes themselves run beside it and come back as events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from havip.agent.address import Addresses, Spot
+from havip.agent.announce import Announcements, Announcer
+from havip.agent.epochs import Epochs
+from havip.agent.fence import Fence
+from havip.agent.health import Checks
+from havip.agent.kube import KubeError, Object
+from havip.agent.nftables import NftablesError
+from havip.agent.objects import Assignment
+from havip.agent.register import LeaseRegister, to_record
+from havip.agent.transport import Peers
+from havip.election.actions import (
+    Acquired,
+    Action,
+    Hold,
+    Left,
+    Read,
+    Release,
+    RememberEpoch,
+    Send,
+    Write,
+)
+from havip.election.events import (
+    CandidatesChanged,
+    Event,
+    HealthChanged,
+    Leave,
+    ReadFailed,
+    Seen,
+    SettingsChanged,
+    Tick,
+)
+from havip.election.machine import Election
+
+log = logging.getLogger(__name__)
+
+SPARE: Final = 1.0
+"""Seconds by which the address's lifetime exceeds the hold: the kernel counts whole seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What all HaVips of a node share."""
+
+    name: str
+    life: int
+    fence: Fence
+    addresses: Addresses
+    announcer: Announcer
+    peers: Peers
+    epochs: Epochs
+    clock: Callable[[], float]
+    wall_clock: Callable[[], datetime]
+    changed: Callable[[], None]
+    """Called when there is something new to report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put the address back that somebody removed, if it is still ours when our turn comes."""
+
+
+@dataclass(slots=True)
+class Ownership:
+    """How the present ownership began; times are monotonic seconds."""
+
+    acquired: Acquired
+    at: float
+    since: datetime
+    address_set: float | None = None
+    announced: float | None = None
+
+
+class Keeper:
+    """See the module."""
+
+    def __init__(self, node: Node, assignment: Assignment, register: LeaseRegister) -> None:
+        """Take part in the election of the assignment's HaVip from `start` on."""
+        self.assignment = assignment
+        self.register = register
+        self.ownership: Ownership | None = None
+        self.until = 0.0
+        """The address is ours until then (monotonic seconds)."""
+        self.left = asyncio.Event()
+        self.leaving = False
+        self.last_answer: float | None = None
+        """When the register last answered."""
+        self.last_tick = node.clock()
+        self.failures = 0
+        self._node = node
+        self._spot: Spot | None = None
+        self._healthy: bool | None = None
+        self._address_until = 0.0
+        self._announcements: Announcements | None = None
+        self._todo: deque[Action | Restore] = deque()
+        self._work = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._checks = self._make_checks()
+        self._election = Election(
+            node.name,
+            assignment.timing,
+            node.life,
+            node.clock(),
+            node.epochs.recall(assignment.uid),
+        )
+
+    # -- what may be asked ------------------------------------------------------------------------
+
+    @property
+    def checks(self) -> Checks:
+        """The health checks."""
+        return self._checks
+
+    @property
+    def healthy(self) -> bool:
+        """Whether this node is fit to serve the address."""
+        return bool(self._healthy)
+
+    @property
+    def owns(self) -> bool:
+        """Whether the address is ours now."""
+        return self.ownership is not None and self._node.clock() < self.until
+
+    # -- life -------------------------------------------------------------------------------------
+
+    def start(self, lease: Object | None) -> None:
+        """Begin; `lease` is the register as a watch has shown it, if it has."""
+        self._spawn(self._carry_out())
+        self._settle_spot()
+        self._checks.start()
+        self._judge_health()
+        assignment = self.assignment
+        self.handle(SettingsChanged(assignment.timing, assignment.failback))
+        self.handle(CandidatesChanged(assignment.priorities))
+        if lease is not None:
+            self.saw(lease)
+
+    def update(self, assignment: Assignment) -> None:
+        """Follow a change of the HaVip."""
+        old, self.assignment = self.assignment, assignment
+        if (old.timing, old.failback) != (assignment.timing, assignment.failback):
+            self.handle(SettingsChanged(assignment.timing, assignment.failback))
+        if old.priorities != assignment.priorities:
+            self.handle(CandidatesChanged(assignment.priorities))
+        if old.health != assignment.health:
+            self._checks.stop()
+            self._checks = self._make_checks()
+            self._checks.start()
+        self.look()
+
+    def leave(self, *, hand_over: bool) -> None:
+        """Stop taking part; `left` is set when that is done."""
+        if not self.leaving:
+            self.leaving = True
+            self.handle(Leave(hand_over=hand_over))
+
+    async def close(self) -> None:
+        """End, whether the election has been left or not; the address goes first."""
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._checks.stop()
+        await self._release("the agent stops")
+        if self._spot is not None:
+            self._fence_call(self._node.fence.unguard, self._spot)
+            self._spot = None
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> None:
+        """Hand an event to the election, and see to what it asks for."""
+        self.last_tick = self._node.clock()
+        try:
+            actions = self._election.handle(event, self.last_tick)
+        except Exception:
+            # A bug. The kernel ends the hold by itself; the next event may find a way on.
+            self.failures += 1
+            log.exception("%s: the election failed over %s", self._name, event)
+            return
+        if actions:
+            self._todo.extend(actions)
+            self._work.set()
+        self._arm()
+
+    def saw(self, lease: Object) -> None:
+        """Hand in a version of the register that a watch brought."""
+        try:
+            record = to_record(lease)
+        except ValueError as error:
+            log.error("%s: the register makes no sense: %s", self._name, error)
+            return
+        self.register.saw(lease)
+        self.handle(Seen(record))
+
+    def look(self) -> None:
+        """Links or addresses of the node changed."""
+        if not self.owns:
+            self._settle_spot()
+        elif self._spot is not None and not self._node.addresses.present(self._spot.place):
+            # Somebody removed it. Through the queue, so as not to overtake a release.
+            self._todo.append(Restore())
+            self._work.set()
+        self._judge_health()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake = self._election.wake_at
+        if wake < float("inf") and not self.left.is_set():
+            self._timer = asyncio.get_running_loop().call_at(wake, self.handle, Tick())
+
+    # -- fitness ----------------------------------------------------------------------------------
+
+    def _make_checks(self) -> Checks:
+        return Checks(self.assignment.health, self._link_up, self._judge_health)
+
+    def _link_up(self, name: str | None) -> bool:
+        interface = name or (self._spot.place.interface if self._spot else None)
+        return interface is not None and self._node.addresses.up(interface)
+
+    def _judge_health(self) -> None:
+        # A link that is down is a failed check, whether the user asked for one or not.
+        healthy = self._link_up(None) and self._checks.healthy
+        if healthy != self._healthy:
+            self._healthy = healthy
+            self.handle(HealthChanged(healthy))
+        self._node.changed()
+
+    def _settle_spot(self) -> None:
+        """Find where the address goes, and guard it there. Not to be called while we own it."""
+        assignment = self.assignment
+        spot = self._node.addresses.spot(assignment.address, assignment.announce.interface)
+        if spot == self._spot or self._todo:
+            return
+        if self._spot is not None:
+            self._fence_call(self._node.fence.unguard, self._spot)
+        self._spot = spot
+        if spot is not None:
+            self._fence_call(self._node.fence.guard, spot)
+
+    # -- actions ----------------------------------------------------------------------------------
+
+    async def _carry_out(self) -> None:
+        while True:
+            while self._todo:
+                await self._perform(self._todo.popleft())
+            self._work.clear()
+            await self._work.wait()
+
+    async def _perform(self, action: Action | Restore) -> None:
+        match action:
+            case Send(to, message):
+                self._node.peers.send(to, self.assignment.uid, message)
+            case Hold(until):
+                await self._hold(until)
+            case Restore():
+                await self._hold(self.until)
+            case Release(reason):
+                await self._release(reason)
+            case Read(timeout):
+                self._spawn(self._read(timeout))
+            case Write():
+                self._spawn(self._write(action))
+            case RememberEpoch(epoch):
+                await asyncio.to_thread(self._remember, epoch)
+            case Acquired():
+                self._acquired(action)
+            case Left():
+                log.info("%s: left", self._name)
+                self.left.set()
+
+    def _acquired(self, acquired: Acquired) -> None:
+        node = self._node
+        self.ownership = Ownership(acquired, node.clock(), node.wall_clock())
+        log.info(
+            "%s: acquired epoch %d (%s, before: %s)",
+            self._name,
+            acquired.epoch,
+            acquired.reason,
+            acquired.previous or "nobody",
+        )
+
+    async def _hold(self, until: float) -> None:
+        node, spot = self._node, self._spot
+        if self.ownership is None or spot is None:
+            return
+        self.until = until
+        try:
+            if not node.fence.hold(spot.place, until):
+                return
+        except NftablesError as error:
+            # Closed as far as we know. Without the fence there is no hold.
+            self.failures += 1
+            log.error("%s: the fence failed: %s", self._name, error)
+            return
+        now = node.clock()
+        if not node.addresses.present(spot.place) or self._address_until < until + SPARE:
+            seconds = until - now + 2 * SPARE
+            if not await node.addresses.put(spot, seconds):
+                return
+            self._address_until = now + seconds
+        ownership = self.ownership
+        if ownership.address_set is None:
+            ownership.address_set = node.clock()
+        if self._announcements is None:
+            wish = self.assignment.announce
+            self._announcements = Announcements(
+                node.announcer, spot.place, wish.burst, wish.refresh_seconds, lambda: self.owns
+            )
+            if self._announcements.start():
+                ownership.announced = node.clock()
+            node.changed()
+
+    async def _release(self, reason: str) -> None:
+        owned, self.ownership, self.until = self.ownership, None, 0.0
+        if self._announcements is not None:
+            self._announcements.stop()
+            self._announcements = None
+        if self._spot is not None:
+            self._fence_call(self._node.fence.release, self._spot)
+            await self._node.addresses.remove(self._spot.place)
+        self._address_until = 0.0
+        if owned is not None:
+            log.info("%s: released epoch %d: %s", self._name, owned.acquired.epoch, reason)
+            self._node.changed()
+
+    def _remember(self, epoch: int) -> None:
+        uid = self.assignment.uid
+        try:
+            self._node.epochs.remember(uid, epoch)
+        except OSError as error:
+            # A file that is behind would be trusted after a restart; without one the register
+            # is read first.
+            log.error("%s: cannot keep the epoch: %s", self._name, error)
+            self._node.epochs.forget(uid)
+
+    # -- the register -----------------------------------------------------------------------------
+
+    async def _read(self, timeout: float) -> None:
+        try:
+            record = await self.register.read(timeout)
+        except (KubeError, KeyError, ValueError) as error:
+            log.debug("%s: read: %s", self._name, error)
+            self.handle(ReadFailed())
+            return
+        self.last_answer = self._node.clock()
+        self.handle(Seen(record, fresh=True))
+
+    async def _write(self, write: Write) -> None:
+        answered = await self.register.write(write.record, write.timeout)
+        if answered.version:
+            self.last_answer = self._node.clock()
+        self.handle(answered)
+
+    # -- helpers ----------------------------------------------------------------------------------
+
+    @property
+    def _name(self) -> str:
+        return f"{self.assignment.namespace}/{self.assignment.name}"
+
+    def _fence_call(self, call: Callable[[Any], None], spot: Spot) -> None:
+        try:
+            call(spot.place)
+        except NftablesError as error:
+            self.failures += 1
+            log.error("%s: the fence failed: %s", self._name, error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=self._name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failures += 1
+            log.error("%s: %r", self._name, error, exc_info=error)
