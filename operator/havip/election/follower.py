@@ -212,9 +212,8 @@ class Follower:
         elif self._challenge is not None:
             wait = lengthen(max(timing.challenge, record.challenge))
             ready = max(self._challenge.answered + wait, situation.promised_until)
-        elif record.challenger not in (None, situation.me):
-            # Two that challenge by turns would cancel each other for ever.
-            ready = max(ready, situation.register.since + 3 * timing.challenge)
+        else:
+            ready = max(ready, self._others_turn_ends(record))
         if now < ready:
             situation.wake_by(ready)
             return
@@ -224,6 +223,12 @@ class Follower:
         else:
             self._void = False
             self._write(Purpose.CHALLENGE, replace(record, challenger=situation.me), now)
+
+    def _others_turn_ends(self, record: Record) -> float:
+        """Until when a challenge of another is left alone: by turns they would cancel each other."""
+        if record.challenger in (None, self.situation.me):
+            return -math.inf
+        return self.situation.register.since + 3 * self.situation.timing.challenge
 
     # -- writing ----------------------------------------------------------------------------------
 

@@ -7,11 +7,27 @@ from dataclasses import dataclass, field
 
 from havip.election.events import HealthChanged, Switchover
 from havip.election.machine import Election
-from havip.election.timing import PROFILES
+from havip.election.timing import PROFILES, Timing
 from tests.election.simulation.world import Overlap, Weather, World
 
-STORM = 12.0
-"""Seconds of faults."""
+Fault = Callable[[World, str, str, float], None]
+
+
+@dataclass(frozen=True)
+class Storm:
+    """What a storm is made of. Narrowed down, it looks for trouble of one kind."""
+
+    seconds: float = 12.0
+    every: float = 0.6
+    """Mean seconds between two faults."""
+    lasting: float = 0.8
+    """Mean seconds that a fault lasts."""
+    sizes: tuple[int, ...] = (2, 3, 4, 5)
+    timing: Timing = PROFILES["Fast"]
+    faults: tuple[Fault, ...] = ()
+    weather: Weather | None = None
+    keeps_file: float = 0.8
+    """Share of agents whose epoch file survives a restart."""
 
 
 @dataclass
@@ -35,32 +51,33 @@ def run(
     election: type[Election] = Election,
     prepare: Prepare | None = None,
     trace: bool = False,
-    calm_down: bool = True,
+    kind: Storm | None = None,
 ) -> Outcome:
-    """Live through the schedule of ``seed``; without ``calm_down`` only through its storm."""
-    size = 2 + seed % 4
-    world = World(seed, size, PROFILES["Fast"], election, trace)
+    """Live through the schedule of ``seed``; with a ``kind`` of storm only through the storm."""
+    chosen = kind or Storm()
+    size = chosen.sizes[seed % len(chosen.sizes)]
+    world = World(seed, size, chosen.timing, election, trace)
     if prepare is not None:
         prepare(world)
     names = list(world.agents)
     for agent in world.agents.values():
-        agent.keeps_file = world.random.random() < 0.8
+        agent.keeps_file = world.random.random() < chosen.keeps_file
     for name in names:
         world.at(world.random.uniform(0, 0.5), lambda n=name: world.start(n))  # type: ignore[misc]
     world.run_until(2.0)
-    storm(world, names)
-    if not calm_down:
-        return Outcome(seed, world.overlaps, False)
+    storm(world, names, chosen)
+    if kind is not None:
+        return Outcome(seed, world.overlaps, False, lines=world.lines or [])
     calm(world, names)
     recovered = settle(world)
     outages = crash_in_calm(world) if recovered else []
     return Outcome(seed, world.overlaps, recovered, outages, world.lines or [])
 
 
-def storm(world: World, names: list[str]) -> None:
-    """Faults of every kind, one upon the other."""
+def storm(world: World, names: list[str], kind: Storm) -> None:
+    """Faults, one upon the other."""
     random = world.random
-    world.weather = Weather(
+    world.weather = kind.weather or Weather(
         loss=random.choice([0.0, 0.0, 0.05, 0.3]),
         delay=(0.0002, random.choice([0.002, 0.03])),
         register_delay=(0.001, random.choice([0.01, 0.05, 0.15])),
@@ -68,15 +85,15 @@ def storm(world: World, names: list[str]) -> None:
         request_lost=random.choice([0.0, 0.1]),
         late_commit=random.choice([0.0, 0.1, 0.3]),
     )
-    end = world.now + STORM
+    end = world.now + kind.seconds
     moment = world.now
     while True:
-        moment += random.expovariate(1 / 0.6)
+        moment += random.expovariate(1 / kind.every)
         if moment >= end:
             break
         name, other = random.choice(names), random.choice(names)
-        span = random.expovariate(1 / 0.8)
-        fault = random.choice(FAULTS)
+        span = random.expovariate(1 / kind.lasting)
+        fault = random.choice(kind.faults or FAULTS)
         world.at(moment, lambda f=fault, n=name, o=other, s=span: f(world, n, o, s))  # type: ignore[misc]
     world.run_until(end)
 
@@ -121,13 +138,13 @@ def crash_in_calm(world: World) -> list[float]:
 # -- faults ---------------------------------------------------------------------------------------
 
 
-def _crash(world: World, name: str, other: str, span: float) -> None:
+def crash(world: World, name: str, other: str, span: float) -> None:
     if world.agents[name].election is not None:
         world.crash(name)
         world.at(world.now + span, lambda: _restart(world, name))
 
 
-def _kill(world: World, name: str, other: str, span: float) -> None:
+def kill(world: World, name: str, other: str, span: float) -> None:
     if world.agents[name].election is not None:
         world.kill(name)
         world.at(world.now + span / 4, lambda: _restart(world, name))
@@ -138,39 +155,39 @@ def _restart(world: World, name: str) -> None:
         world.start(name)
 
 
-def _freeze(world: World, name: str, other: str, span: float) -> None:
+def freeze(world: World, name: str, other: str, span: float) -> None:
     world.freeze(name)
     world.at(world.now + span, lambda: world.thaw(name))
 
 
-def _cut_one_way(world: World, name: str, other: str, span: float) -> None:
+def cut_one_way(world: World, name: str, other: str, span: float) -> None:
     world.cut.add((name, other))
     world.at(world.now + 2 * span, lambda: world.cut.discard((name, other)))
 
 
-def _isolate(world: World, name: str, other: str, span: float) -> None:
+def isolate(world: World, name: str, other: str, span: float) -> None:
     pairs = {(name, n) for n in world.agents} | {(n, name) for n in world.agents}
     world.cut |= pairs
     world.at(world.now + span, lambda: world.cut.difference_update(pairs))
 
 
-def _lose_register(world: World, name: str, other: str, span: float) -> None:
+def lose_register(world: World, name: str, other: str, span: float) -> None:
     world.cut_off_register.add(name)
     world.at(world.now + span, lambda: world.cut_off_register.discard(name))
 
 
-def _lose_register_for_all(world: World, name: str, other: str, span: float) -> None:
+def lose_register_for_all(world: World, name: str, other: str, span: float) -> None:
     for each in world.agents:
-        _lose_register(world, each, other, span)
+        lose_register(world, each, other, span)
 
 
-def _leave(world: World, name: str, other: str, span: float) -> None:
+def leave(world: World, name: str, other: str, span: float) -> None:
     if world.agents[name].election is not None:
         world.leave(name)
         world.at(world.now + span + 1, lambda: _restart(world, name))
 
 
-def _sicken(world: World, name: str, other: str, span: float) -> None:
+def sicken(world: World, name: str, other: str, span: float) -> None:
     world.agents[name].healthy = False
     world.tell(name, HealthChanged(False))
 
@@ -181,19 +198,19 @@ def _sicken(world: World, name: str, other: str, span: float) -> None:
     world.at(world.now + span, heal)
 
 
-def _switch_over(world: World, name: str, other: str, span: float) -> None:
+def switch_over(world: World, name: str, other: str, span: float) -> None:
     world.tell(name, Switchover(None))
 
 
 FAULTS = (
-    _crash,
-    _kill,
-    _freeze,
-    _cut_one_way,
-    _isolate,
-    _lose_register,
-    _lose_register_for_all,
-    _leave,
-    _sicken,
-    _switch_over,
+    crash,
+    kill,
+    freeze,
+    cut_one_way,
+    isolate,
+    lose_register,
+    lose_register_for_all,
+    leave,
+    sicken,
+    switch_over,
 )
