@@ -134,9 +134,10 @@ def install(plane: ControlPlane, nodes: Mapping[str, Machine]) -> None:
     """Put into a fresh control plane what an admin would: CRDs, rights, nodes and a class."""
     plane.apply_crds(ROOT / "crds")
     plane.apply(MANIFESTS / "rbac.yaml")
-    plane.apply(MANIFESTS / "class.yaml")
     for name, machine in nodes.items():
         plane.create_node(name, address=machine.address, provider_id=f"cn-hangzhou.i-{name}")
+    # Last: a new kind takes the API server a moment to serve, and this is the first of ours.
+    plane.apply(MANIFESTS / "class.yaml")
 
 
 def _topology(nodes: Mapping[str, Machine]) -> Topology:
