@@ -140,6 +140,8 @@ def build_network() -> None:
 
 
 def remove_network() -> None:
+    # At once: with its namespace it would go some time later.
+    subprocess.run(["ip", "link", "del", PREFIX], check=False, capture_output=True)
     for name in ("fabric", "n1", "n2", "client"):
         subprocess.run(["ip", "netns", "del", f"{PREFIX}-{name}"], check=False, capture_output=True)
 

@@ -100,6 +100,25 @@ def test_a_garbled_answer_is_no_answer_but_has_its_effect(cloud: RunningCloud, s
     assert len(cloud.control.ha_vips()) == 1
 
 
+def test_any_refusal_can_be_had(cloud: RunningCloud, sdk: Sdk) -> None:
+    cloud.control.fault("UnassociateHaVip", "refuse", code="OperationFailed.DistibuteLock")
+    ha_vip = sdk.create().ha_vip_id
+    sdk.associate(ha_vip, "i-node1")
+    assert refusal(lambda: sdk.unassociate(ha_vip, "i-node1")) == (
+        400,
+        "OperationFailed.DistibuteLock",
+    )
+    sdk.unassociate(ha_vip, "i-node1")
+
+
+def test_a_list_may_come_empty_for_once(cloud: RunningCloud, sdk: Sdk) -> None:
+    sdk.create()
+    cloud.control.fault("DescribeHaVips", FaultKind.EMPTY)
+    body = sdk.describe()
+    assert (body.ha_vips.ha_vip, body.total_count) == ([], 0)
+    assert sdk.describe().total_count == 1
+
+
 def test_a_hanging_status_lasts_longer(slow: RunningCloud, slow_sdk: Sdk, clock: Clock) -> None:
     slow.control.fault("CreateHaVip", FaultKind.HANG, seconds=60)
     ha_vip = slow_sdk.create().ha_vip_id

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.simcloud.sdk import Sdk
 
+from havip.api.errors import UserError
 from havip.simcloud.client import ControlClient
 from havip.simcloud.main import run
 from havip.simcloud.topology import sample
@@ -38,5 +39,17 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
 
 
 def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="instant, lab, realistic"):
+    with pytest.raises(UserError, match="instant, lab, realistic"):
         run(listen="127.0.0.1:0", topology=tmp_path / "none.json", profile="cosy")
+
+
+def test_a_missing_topology_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.json"):
+        run(listen="127.0.0.1:0", topology=tmp_path / "none.json")
+
+
+def test_a_bridge_that_is_not_there_is_told(tmp_path: Path) -> None:
+    topology = tmp_path / "topology.json"
+    topology.write_text(sample().to_json())
+    with pytest.raises(UserError, match="cannot be served"):
+        run(listen="127.0.0.1:0", topology=topology, bridge="no-such-bridge")

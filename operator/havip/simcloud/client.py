@@ -37,9 +37,10 @@ class ControlClient:
         count: int = 1,
         skip: int = 0,
         seconds: float = 1.0,
+        code: str = "OperationConflict",
     ) -> None:
         """Inject a fault into the next calls of an action (`*`: of any)."""
-        order = {"kind": kind, "count": count, "skip": skip, "seconds": seconds}
+        order = {"kind": kind, "count": count, "skip": skip, "seconds": seconds, "code": code}
         self._send("POST", "faults", {"action": action, **order})
 
     def clear_faults(self) -> None:

@@ -28,6 +28,7 @@ class FaultOrder(BaseModel):
     count: int = Field(default=1, ge=1)
     skip: int = Field(default=0, ge=0)
     seconds: float = Field(default=1.0, ge=0)
+    code: str = "OperationConflict"
 
 
 class Announcement(BaseModel):

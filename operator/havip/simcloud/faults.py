@@ -31,6 +31,10 @@ class FaultKind(StrEnum):
     """The call has its effect; the 200 is no JSON."""
     HANG = "hang"
     """The status that the call starts lasts `seconds` longer."""
+    REFUSE = "refuse"
+    """A 400 with the error code `code`, without an effect."""
+    EMPTY = "empty"
+    """The call has its effect; the lists in its 200 are empty, as from a replica far behind."""
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Fault:
     count: int = 1
     skip: int = 0
     seconds: float = 1.0
+    code: str = "OperationConflict"
 
 
 @dataclass

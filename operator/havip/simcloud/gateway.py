@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import havips, instances, tags, vswitches
+from . import havips, instances, membership, tags, vswitches
 from .calls import Action, Call
 from .faults import CallLog, Fault, FaultKind, Faults, Record
 from .model import Cloud
@@ -25,7 +25,7 @@ from .wire import ApiError, Parameters
 
 TABLE: dict[tuple[str, str], Action] = {
     (action.version, action.name): action
-    for module in (havips, vswitches, tags, instances)
+    for module in (havips, membership, vswitches, tags, instances)
     for action in module.ACTIONS
 }
 """All actions by API version and name. A new family of resources is one more module here."""
@@ -202,6 +202,8 @@ def _answer_without_effect(fault: Fault | None, record: Record) -> Answer | None
             return Answer(503, page, "text/html")
         case FaultKind.THROTTLE:
             raise throttled(fault.seconds or None)
+        case FaultKind.REFUSE:
+            raise ApiError(400, fault.code, "The request is refused.")
     return None
 
 
@@ -210,7 +212,15 @@ def _success(body: dict[str, Any], fault: Fault | None) -> Answer:
         return Answer(body=json.dumps({"Result": "ok"}).encode())
     if fault is not None and fault.kind is FaultKind.GARBLED:
         return Answer(body=b'{"RequestId": "')
+    if fault is not None and fault.kind is FaultKind.EMPTY:
+        body = {name: _emptied(name, value) for name, value in body.items()}
     return Answer(body=json.dumps(body).encode())
+
+
+def _emptied(name: str, value: object) -> object:
+    if isinstance(value, dict):
+        return {inner: [] for inner in value}
+    return 0 if name == "TotalCount" else value
 
 
 def _refusal(error: ApiError) -> Answer:

@@ -1,7 +1,7 @@
-"""The six HaVip actions: what each asks for, refuses, and lets happen.
+"""Create, describe, modify and delete HaVips: what each asks for, refuses, and lets happen.
 
-Codes that public documents do not give (a member in another vSwitch, mixed kinds, a full account)
-are marked; a client should treat any 4xx it does not know as final.
+A code that public documents do not give is marked; a client should treat any 4xx it does not know
+as final.
 """
 
 from __future__ import annotations
@@ -11,14 +11,7 @@ from typing import Any
 
 from . import tags
 from .calls import VPC, Action, Call, numbered_page, timestamp
-from .model import (
-    DEFAULT_RESOURCE_GROUP,
-    HaVip,
-    HaVipStatus,
-    Instance,
-    MemberKind,
-    NetworkInterface,
-)
+from .model import DEFAULT_RESOURCE_GROUP, HaVip, HaVipStatus
 from .topology import VSwitch
 from .wire import ApiError, invalid
 
@@ -42,7 +35,9 @@ def find_v_switch(call: Call, v_switch_id: str) -> VSwitch:
     return switch
 
 
-def _check_privilege(call: Call) -> None:
+def begin_change(call: Call) -> None:
+    """Refuse a change of HaVips in another region, or by an account that may have none."""
+    call.check_region()
     if not call.account.may_create_ha_vips:
         raise ApiError(400, "Forbidden.HaVip", "The account has no privilege to use HaVips.")
 
@@ -58,8 +53,7 @@ def _check_texts(call: Call) -> None:
 
 
 def _create(call: Call) -> dict[str, Any]:
-    call.check_region()
-    _check_privilege(call)
+    begin_change(call)
     switch = find_v_switch(call, call.parameters.required("VSwitchId"))
     _check_texts(call)
     new_tags = tags.from_structures(call.parameters.structures("Tag"))
@@ -119,7 +113,7 @@ def _choose_address(call: Call, switch: VSwitch) -> IPv4Address:
 
 
 def _delete(call: Call) -> dict[str, Any]:
-    call.check_region()
+    begin_change(call)
     ha_vip = find(call, call.parameters.required("HaVipId"))
     if ha_vip.eip_addresses:
         raise ApiError(
@@ -127,7 +121,7 @@ def _delete(call: Call) -> dict[str, Any]:
         )
     if ha_vip.status is HaVipStatus.IN_USE:
         raise ApiError(400, "IncorrectStatus.HaVip", "The HaVip still has instances.")
-    _check_settled(ha_vip, "IncorrectHaVipStatus")
+    check_settled(ha_vip, "IncorrectHaVipStatus")
     ha_vip.status = HaVipStatus.DELETING
 
     def gone() -> None:
@@ -137,135 +131,21 @@ def _delete(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _check_settled(ha_vip: HaVip, code: str) -> None:
+def check_settled(ha_vip: HaVip, code: str) -> None:
+    """Refuse a change of a HaVip in transition, with the code that the action has for it."""
     if not ha_vip.status.settled:
         raise ApiError(400, code, f"The HaVip is {ha_vip.status}; try again later.")
 
 
 def _modify(call: Call) -> dict[str, Any]:
-    call.check_region()
+    begin_change(call)
     ha_vip = find(call, call.parameters.required("HaVipId"))
     _check_texts(call)
-    _check_settled(ha_vip, "IncorrectStatus")
+    check_settled(ha_vip, "IncorrectStatus")
     given = call.parameters.flat
     ha_vip.name = given.get("Name", ha_vip.name)
     ha_vip.description = given.get("Description", ha_vip.description)
     call.changed()
-    return {}
-
-
-def _member_kind(call: Call) -> MemberKind:
-    try:
-        return MemberKind(call.parameters.text("InstanceType") or MemberKind.INSTANCE)
-    except ValueError:
-        raise ApiError(
-            400,
-            "InvalidInstanceType.ValueNotSupported",
-            "The specified InstanceType is not supported.",
-        ) from None
-
-
-def _find_member(call: Call, kind: MemberKind) -> tuple[Instance | None, NetworkInterface]:
-    """Give what is to join or leave: its interface, and the instance that has it, if any."""
-    member_id = call.parameters.required("InstanceId")
-    cloud = call.cloud
-    if kind is MemberKind.INSTANCE:
-        instance = cloud.instances.get(member_id)
-        card = instance.primary if instance else None
-    else:
-        card = cloud.network_interfaces.get(member_id)
-        instance = cloud.instances.get(card.instance_id or "") if card else None
-    if card is None or not cloud.sees_vpc(call.account.account_id, cloud.vpc_of(card.v_switch_id)):
-        raise ApiError(404, "InvalidInstanceId.NotFound", "The specified instance does not exist.")
-    return instance, card
-
-
-def _check_instance(instance: Instance | None) -> None:
-    if instance is not None and not instance.status.settled:
-        raise ApiError(
-            400, "IncorrectInstanceStatus", f"The instance is {instance.status}; try again later."
-        )
-
-
-def _associate(call: Call) -> dict[str, Any]:
-    call.check_region()
-    _check_privilege(call)
-    ha_vip = find(call, call.parameters.required("HaVipId"))
-    kind = _member_kind(call)
-    instance, card = _find_member(call, kind)
-    member = call.parameters.text("InstanceId")
-    _check_settled(ha_vip, "InvalidVip.Status")
-    _check_instance(instance)
-    # The codes of the next three are not documented for this action.
-    if instance is None:
-        raise ApiError(
-            400, "InvalidStatus.EniStatusNotSupport", "The interface is attached to no instance."
-        )
-    if card.v_switch_id != ha_vip.v_switch_id:
-        raise ApiError(
-            400,
-            "Mismatch.HaVipIdAndInstanceId",
-            "The instance and the HaVip are not in the same vSwitch.",
-        )
-    if ha_vip.members and ha_vip.member_kind is not kind:
-        raise ApiError(
-            400,
-            "InvalidInstanceType.ValueNotSupported",
-            f"The HaVip has members of the type {ha_vip.member_kind}.",
-        )
-    if member in ha_vip.members:
-        raise ApiError(400, "InvalidAssociation.Duplicated", "The instance is already associated.")
-    _check_member_room(call, ha_vip, member)
-    ha_vip.member_kind = kind
-    ha_vip.status = HaVipStatus.ASSOCIATING
-    ha_vip.joining = member
-
-    def joined() -> None:
-        # Empty when the instance was released meanwhile.
-        if ha_vip.joining:
-            ha_vip.members.append(ha_vip.joining)
-            ha_vip.joining = ""
-        ha_vip.settle_status()
-
-    call.afterwards(call.cloud.profile.associate, joined)
-    return {}
-
-
-def _check_member_room(call: Call, ha_vip: HaVip, member: str) -> None:
-    quotas = call.cloud.profile.quotas
-    if len(ha_vip.members) >= quotas.members_per_ha_vip:
-        raise ApiError(
-            400, "CountLimitExceeded.HaVipOnECSInstance", "The HaVip has all its instances."
-        )
-    others = call.cloud.ha_vips.values()
-    if (
-        sum(1 for vip in others if member in (*vip.members, vip.joining))
-        >= quotas.ha_vips_per_instance
-    ):
-        raise ApiError(400, "CountLimitExceed.HaVipOnInstance", "The instance has all its HaVips.")
-
-
-def _unassociate(call: Call) -> dict[str, Any]:
-    call.check_region()
-    ha_vip = find(call, call.parameters.required("HaVipId"))
-    member = call.parameters.required("InstanceId")
-    instance, _ = _find_member(call, _member_kind(call))
-    force = call.parameters.flag("Force")
-    _check_settled(ha_vip, "IncorrectHaVipStatus")
-    if member not in ha_vip.members:
-        raise ApiError(
-            400, "ResourceNotAssociated", "The instance is not associated with the HaVip."
-        )
-    _check_instance(instance)
-    if ha_vip.master == member and not force:
-        raise ApiError(400, "Forbidden.UnassociateMaster", "The instance is the master; use Force.")
-    ha_vip.status = HaVipStatus.UNASSOCIATING
-
-    def left() -> None:
-        ha_vip.lose(member)
-        ha_vip.settle_status()
-
-    call.afterwards(call.cloud.profile.unassociate, left)
     return {}
 
 
@@ -342,7 +222,5 @@ ACTIONS = (
     Action(VPC, "CreateHaVip", _create, changes=True, tokens=True),
     Action(VPC, "DeleteHaVip", _delete, changes=True, tokens=True),
     Action(VPC, "ModifyHaVipAttribute", _modify, changes=True, tokens=True),
-    Action(VPC, "AssociateHaVip", _associate, changes=True, tokens=True),
-    Action(VPC, "UnassociateHaVip", _unassociate, changes=True, tokens=True),
     Action(VPC, "DescribeHaVips", _describe),
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 from pathlib import Path
+
+from havip.api.errors import UserError
 
 from .datapath import BridgeDatapath
 from .profiles import PROFILES
@@ -16,17 +19,26 @@ def run(*, listen: str, topology: Path, profile: str = "lab", bridge: str | None
     """Serve a simulated cloud at HOST:PORT until SIGINT or SIGTERM.
 
     `topology` is a JSON file of `Topology`. With `bridge`, the cloud's rules hold for the traffic
-    on that bridge too. Raises ValueError for a bad topology or profile, OSError for a taken port.
+    on that bridge too. Raises UserError for a bad topology or profile, a port that is taken, a
+    bridge that is not there, and rights or programs that are missing.
     """
     if profile not in PROFILES:
-        raise ValueError(f"profile must be one of {', '.join(PROFILES)}, not {profile}")
+        raise UserError(f"--profile must be one of {', '.join(PROFILES)}, not {profile}")
     host, _, port = listen.rpartition(":")
-    server = Server(
-        Topology.read(topology),
-        PROFILES[profile],
-        datapath=BridgeDatapath(bridge) if bridge else None,
-    )
-    asyncio.run(_serve(server, host or "127.0.0.1", int(port)))
+    if not port.isdecimal():
+        raise UserError(f"--listen must be HOST:PORT, not {listen}")
+    try:
+        planned = Topology.read(topology)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--topology {topology} cannot be used: {error}") from error
+    datapath = BridgeDatapath(bridge) if bridge else None
+    server = Server(planned, PROFILES[profile], datapath=datapath)
+    try:
+        asyncio.run(_serve(server, host or "127.0.0.1", int(port)))
+    except OSError as error:
+        raise UserError(f"the simulated cloud cannot be served at {listen}: {error}") from error
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"the bridge cannot be ruled: {error.stderr.strip()}") from error
 
 
 async def _serve(server: Server, host: str, port: int) -> None:
