@@ -71,7 +71,7 @@ def create(stage: Stage, lab: Lab) -> str:
     holder = lab.holder(NAME)
     page = lab.curl(address)
     stage.command(f"curl http://{address}/        # from the client", page)
-    members = lab.cloud.ha_vips()[0]["associatedInstances"]
+    members = lab.cloud.ha_vips()[0]["members"]
     stage.check("the HaVip is in the cloud with all nodes", len(members) == 3, f"{took:.1f} s")
     stage.check("the holder answers the client", page == holder, f"{page or 'nobody'}")
     return address

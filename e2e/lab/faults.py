@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.cluster import Lab
+from lab.network import Direction
 from lab.observation import percentile
 
 NAME = "fault"
@@ -102,7 +103,7 @@ def _came_back(what: str, turns: Sequence[str]) -> list[str]:
     return [f"{what}: {' '.join(turns)}"] if len(set(turns)) < len(turns) else []
 
 
-def _freeze_repair(lab: Lab, node: str) -> None:
+def _thaw(lab: Lab, node: str) -> None:
     lab.thaw(node)
     # Long enough for it to do whatever it had in mind when it froze.
     time.sleep(1.0)
@@ -112,39 +113,26 @@ def _nothing(lab: Lab, node: str) -> None:
     pass
 
 
-def _away(lab: Lab, node: str) -> None:
-    with lab.api_outage():
-        time.sleep(API_OUTAGE_SECONDS)
+def all_faults(api_outage_seconds: float = API_OUTAGE_SECONDS) -> dict[str, Fault]:
+    """Return every fault by its name."""
 
+    def away(lab: Lab, node: str) -> None:
+        with lab.api_outage():
+            time.sleep(api_outage_seconds)
 
-FAULTS = {
-    fault.name: fault
-    for fault in (
-        Fault("crash", lambda lab, node: lab.cut(node), lambda lab, node: lab.heal(node)),
-        Fault(
-            "cut-from",
-            lambda lab, node: lab.cut_one_way(node, "from"),
-            lambda lab, node: lab.heal(node),
-        ),
-        Fault(
-            "cut-to",
-            lambda lab, node: lab.cut_one_way(node, "to"),
-            lambda lab, node: lab.heal(node),
-        ),
-        Fault(
-            "kill",
-            lambda lab, node: lab.kill_agent(node),
-            lambda lab, node: lab.start_agent(node),
-        ),
-        Fault("freeze", lambda lab, node: lab.freeze(node), _freeze_repair),
-        Fault(
-            "stop",
-            lambda lab, node: lab.stop_agent(node),
-            lambda lab, node: lab.start_agent(node),
-        ),
-        Fault("api-outage", _away, _nothing, moves=False),
+    def cut(direction: Direction) -> Callable[[Lab, str], None]:
+        return lambda lab, node: lab.cut_one_way(node, direction)
+
+    faults = (
+        Fault("crash", Lab.cut, Lab.heal),
+        Fault("cut-from", cut("from"), Lab.heal),
+        Fault("cut-to", cut("to"), Lab.heal),
+        Fault("kill", Lab.kill_agent, Lab.start_agent),
+        Fault("freeze", Lab.freeze, _thaw),
+        Fault("stop", Lab.stop_agent, Lab.start_agent),
+        Fault("api-outage", away, _nothing, moves=False),
     )
-}
+    return {fault.name: fault for fault in faults}
 
 
 @dataclass(frozen=True)
@@ -205,7 +193,8 @@ def main() -> int:
     """Run the matrix as the command line says; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m lab.faults", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("faults", nargs="*", choices=[*FAULTS, []], help="which; all if none")
+    faults = all_faults()
+    parser.add_argument("faults", nargs="*", choices=[*faults, []], help="which; all if none")
     parser.add_argument("--runs", type=int, default=20, help="of each fault")
     parser.add_argument("--profile", default="Balanced", choices=["Fast", "Balanced", "Calm"])
     options = parser.parse_args()
@@ -214,9 +203,9 @@ def main() -> int:
     with Lab() as lab:
         lab.apply_havip(NAME, election={"profile": options.profile})
         lab.wait_ready(NAME)
-        for name in options.faults or FAULTS:
+        for name in options.faults or faults:
             for number in range(1, options.runs + 1):
-                result = run_fault(lab, NAME, FAULTS[name])
+                result = run_fault(lab, NAME, faults[name])
                 results.append(result)
                 console.print(
                     f"{name} {number}/{options.runs}: {_millis(result.outage)},"
