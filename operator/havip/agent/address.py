@@ -91,7 +91,7 @@ class Addresses:
             await asyncio.gather(self._task, return_exceptions=True)
         for endpoint in (self._monitor, self._route):
             if endpoint is not None:
-                await endpoint.close()
+                endpoint.close()
 
     async def look(self) -> None:
         """Read anew all that there is; notices may have been lost."""
@@ -214,7 +214,7 @@ class Addresses:
             except (NetlinkError, OSError) as error:
                 # The queue overflowed: what was in it is lost, so read all anew.
                 log.warning("netlink notices were lost: %s", error)
-                await self._monitor.close()
+                self._monitor.close()
                 await self._listen()
                 await self.look()
                 self.on_change()

@@ -23,7 +23,7 @@ _LINE: Final = 4096
 _PATIENCE: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Facts(Collector):
     """What there is to know of this agent, gathered when it is asked for."""
 
