@@ -15,7 +15,7 @@ from tests.election.simulation import schedule
 
 
 def main() -> int:
-    """Print the findings; the exit status is 1 when any schedule had two owners, or never recovered."""
+    """Print the findings; exit with 1 when a schedule had two owners, or never recovered."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2000, help="how many schedules to run")
     parser.add_argument("--first", type=int, default=0, help="the first seed")

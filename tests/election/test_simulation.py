@@ -98,7 +98,7 @@ def test_a_seed_replays_the_same_schedule() -> None:
     assert first.lines == second.lines
 
 
-# -- each rule is needed: broken on purpose, the simulation must see it -----------------------------
+# -- each rule is needed: broken on purpose, the simulation must see it ---------------------------
 #
 # Some rules guard the same ground: above all, an address that was lost comes back only after a
 # confirmed write. Where a rule shows its worth only without that one, both are broken, and the
@@ -108,7 +108,7 @@ Break = Callable[[pytest.MonkeyPatch], Callable[[World], None] | None]
 
 
 def come_back_by_grants_alone(patch: pytest.MonkeyPatch) -> None:
-    """The guard behind the rules: without it, a lost address is held again as soon as grants come."""
+    """The guard behind the rules: without it a lost address is held again once grants come."""
     advance = Holder.advance
 
     def eager(self: Holder, now: float) -> None:
@@ -123,7 +123,7 @@ def come_back_by_grants_alone(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_a_takeover_without_an_answer(patch: pytest.MonkeyPatch) -> None:
-    """Trap 1: grant the old holder on the strength of having failed, and take late what was stored."""
+    """Trap 1: grant the old holder on the strength of having failed, and take what was stored."""
     come_back_by_grants_alone(patch)
 
     def not_stored(self: Follower, pending: Pending, outcome: Outcome, now: float) -> None:

@@ -7,5 +7,5 @@ crashes and clock drift. The rules and why they are safe are told in ``docs/desi
 
 Rooms: ``timing`` (durations), ``record`` (what the register holds), ``messages`` (what peers say),
 ``events`` and ``actions`` (the machine's two sides), ``register`` (what we know of the register),
-``holder`` and ``follower`` (the two roles), ``machine`` (the whole), ``wire`` (bytes on the network).
+``holder`` and ``follower`` (the two roles), ``machine`` (the whole), ``wire`` (bytes sent).
 """

@@ -1,7 +1,7 @@
 """What an election asks of the agent, to be carried out in the order given.
 
-The order matters for safety: a :class:`Release` must be complete (the fence shut) before a following
-:class:`Write` is sent, and a :class:`RememberEpoch` must be durable before it.
+The order matters for safety: a :class:`Release` must be complete (the fence shut) before a
+following :class:`Write` is sent, and a :class:`RememberEpoch` must be durable before it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,19 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read the register past every cache within ``timeout`` seconds; answer `Seen(fresh)` or `ReadFailed`."""
+    """Read the register past every cache within ``timeout`` seconds.
+
+    Answer by `Seen(fresh)` or `ReadFailed`.
+    """
 
     timeout: float
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Replace version ``record.version`` by ``record`` within ``timeout`` seconds; answer `Answered`.
+    """Replace version ``record.version`` by ``record`` within ``timeout`` seconds.
+
+    Answer by `Answered`.
 
     Never repeat the request below this layer: whether to try again is the election's decision.
     """

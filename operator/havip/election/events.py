@@ -1,4 +1,4 @@
-"""What can happen to an election. Each is handed in with the monotonic time at which it happened."""
+"""What can happen to an election, each handed in with the monotonic time of it."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Follower:
     # -- what comes in ----------------------------------------------------------------------------
 
     def heartbeat(self, sender: str, beat: Heartbeat, now: float) -> None:
-        """Grant a heartbeat of the register's holder, unless a takeover of ours may be under way."""
+        """Grant the holder's heartbeat, unless a takeover of ours may be under way."""
         situation = self.situation
         lowest = situation.lowest_epoch_to_grant()
         if lowest is None:
@@ -161,7 +161,7 @@ class Follower:
             self._take(record, now)
 
     def _take_own(self, record: Record, now: float, pace: float) -> None:
-        """The register names us. Given to us, we have it at once; else only after our own promises."""
+        """Take what the register says is ours: at once if given, else after our own promises."""
         situation = self.situation
         ready = pace
         if not record.given:
@@ -225,7 +225,7 @@ class Follower:
             self._write(Purpose.CHALLENGE, replace(record, challenger=situation.me), now)
 
     def _others_turn_ends(self, record: Record) -> float:
-        """Until when a challenge of another is left alone: by turns they would cancel each other."""
+        """Until when another's challenge is left alone: by turns they would cancel each other."""
         if record.challenger in (None, self.situation.me):
             return -math.inf
         return self.situation.register.since + 3 * self.situation.timing.challenge

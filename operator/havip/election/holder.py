@@ -1,4 +1,4 @@
-"""The role of the node that the register names as holder: how long it may hold, and what it does for it."""
+"""The role of the node that the register names: how long it may hold, and what it does for it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Holder:
     # -- the bound --------------------------------------------------------------------------------
 
     def bound(self) -> float:
-        """The time until which nobody else can have taken over, in any state the register may be in."""
+        """The time until which nobody else can have taken over, whatever the register's state."""
         situation = self.situation
         possible = situation.register.possible()
         members = frozenset[str]().union(*(record.members for record in possible))
@@ -149,7 +149,7 @@ class Holder:
         self._open(now)
 
     def _open(self, now: float) -> None:
-        """Have the fence refreshed when half of it is gone, and at once where the bound came nearer."""
+        """Refresh the fence when half of it is gone, and at once where the bound came nearer."""
         bound = self.bound()
         left = self._open_until - now
         if bound < self._open_until or left <= (bound - now) / 2:
@@ -315,7 +315,7 @@ class Holder:
         return None
 
     def _consider_handover(self, now: float) -> None:
-        """Follow a wish up to the release, which waits for a write that proves the register in reach.
+        """Follow a wish up to the release, once a write has proved the register in reach.
 
         Letting go while the API server is away would lose the address for as long as it is.
         """

@@ -31,8 +31,8 @@ from havip.election.timing import Timing
 class Election:
     """Decides when this node owns one virtual IP.
 
-    Feed it every event with the monotonic time at which it happened, carry out the actions in order,
-    and hand in a `Tick` at :attr:`wake_at` at the latest.
+    Feed it every event with the monotonic time at which it happened, carry out the actions in
+    order, and hand in a `Tick` at :attr:`wake_at` at the latest.
 
     Args:
         me: the name of this node.

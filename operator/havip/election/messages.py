@@ -1,4 +1,4 @@
-"""What the agents of one HaVip say to each other. :mod:`havip.election.wire` turns them into bytes."""
+"""What the agents of one HaVip say to each other; :mod:`havip.election.wire` makes it bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """From a candidate to the holder: "for the time your heartbeat asked, I shall not take over"."""
+    """From a candidate to the holder: "for as long as you asked, I shall not take over"."""
 
     epoch: int
     run: int

@@ -57,8 +57,8 @@ class Situation:
     def lowest_epoch_to_grant(self) -> int | None:
         """The epoch below which no holder is granted; `None` while we cannot know it.
 
-        A restart forgets what we granted and took. The file on disk says how far we had come; without
-        it the register must be read first, else an older holder might be revived.
+        A restart forgets what we granted and took. The file on disk says how far we had come;
+        without it the register must be read first, else an older holder might be revived.
         """
         if self.read_once:
             return self.heard_epoch
@@ -99,8 +99,7 @@ class Situation:
 
     def hear_epoch(self, epoch: int) -> None:
         """Take note of an epoch that a peer or the register told us."""
-        if epoch > self.heard_epoch:
-            self.heard_epoch = epoch
+        self.heard_epoch = max(self.heard_epoch, epoch)
         self.remember(epoch)
 
     # -- reading ----------------------------------------------------------------------------------

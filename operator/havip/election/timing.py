@@ -17,7 +17,7 @@ class Timing:
     ``grant``: how long a member that answered a heartbeat promises not to take over.
     ``challenge``: how long a member waits after its challenge was stored before it takes over.
     ``renew``: interval between two writes of an undisturbed holder to the register.
-    ``unmembered``: how long a register without members must rest unchanged before anyone may take it.
+    ``unmembered``: how long a register without members must rest before anyone may take it.
     ``drop``: how long a member may be silent before the holder stops counting it.
     ``settle``: how long a better node must be healthy before ``failback: WhenHealthy`` moves to it.
     """
@@ -51,12 +51,12 @@ class Timing:
 
 
 def shorten(duration: float) -> float:
-    """A duration that extends our own right, cut so that a faster clock elsewhere cannot end it first."""
+    """A duration that extends our own right, cut lest a faster clock elsewhere ends it first."""
     return duration * (1 - DRIFT)
 
 
 def lengthen(duration: float) -> float:
-    """A duration that we owe to somebody, stretched so that their slower clock has reached its end."""
+    """A duration that we owe to somebody, stretched until their slower clock has seen it all."""
     return duration * (1 + DRIFT)
 
 

@@ -1,0 +1,183 @@
+"""What the machine does in the moments that matter, step by step, without chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from havip.election.actions import Acquired, Action, Hold, Read, Release, Send, Write
+from havip.election.events import (
+    Answered,
+    CandidatesChanged,
+    HealthChanged,
+    Outcome,
+    Received,
+    Seen,
+    SettingsChanged,
+    Tick,
+)
+from havip.election.machine import Election
+from havip.election.messages import Grant, Heartbeat
+from havip.election.record import Record
+from havip.election.timing import PROFILES, Timing
+
+FAST = PROFILES["Fast"]
+
+
+def election(record: Record, others: tuple[str, ...] = ("b", "c")) -> Election:
+    """Agent a, which has read `record` and stands beyond the promises of a former life."""
+    machine = Election("a", FAST, run=1, now=0.0)
+    machine.handle(CandidatesChanged(dict.fromkeys(("a", *others), 100)), 0.0)
+    machine.handle(Seen(record, fresh=True), 0.0)
+    return machine
+
+
+def taking(now: float) -> tuple[Election, Write]:
+    """Agent a, about to take a vacant register."""
+    machine = Election("a", FAST, run=1, now=0.0)
+    machine.handle(CandidatesChanged({"a": 100, "b": 100, "c": 100}), 0.0)
+    [write] = writes(machine.handle(Seen(Record(version=1), fresh=True), now))
+    return machine, write
+
+
+def holder() -> Election:
+    """Agent a, whose takeover was just confirmed."""
+    machine, write = taking(0.0)
+    machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 2), 0.0)
+    assert machine.holding
+    return machine
+
+
+def writes(actions: list[Action]) -> list[Write]:
+    return [action for action in actions if isinstance(action, Write)]
+
+
+def sent(actions: list[Action], kind: type) -> list[Send]:
+    return [a for a in actions if isinstance(a, Send) and isinstance(a.message, kind)]
+
+
+def test_an_agent_reads_the_register_before_anything_else() -> None:
+    machine = Election("a", FAST, run=1, now=0.0)
+    actions = machine.handle(CandidatesChanged({"a": 100}), 0.0)
+    assert [type(action) for action in actions] == [Read]
+
+
+def test_a_vacant_register_is_taken_with_one_write_and_held_from_its_start() -> None:
+    machine, write = taking(1.0)
+    assert (write.record.holder, write.record.epoch) == ("a", 1)
+    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 2), 1.5)
+    assert [type(a) for a in actions[:2]] == [Acquired, Hold]
+    until = machine.hold_until
+    assert until is not None
+    assert until < 1.0 + FAST.unmembered, "the right counts from before the write was sent"
+
+
+def test_the_fence_comes_nearer_before_the_write_that_brings_it_nearer() -> None:
+    machine = holder()
+    beat = sent(machine.handle(Tick(), 0.5), Heartbeat)[0].message
+    assert isinstance(beat, Heartbeat)
+    actions = machine.handle(Received("b", Grant(1, 1, beat.sequence, healthy=True)), 0.501)
+    [write] = writes(actions)
+    assert write.record.members == {"b"}
+    nearer = next(i for i, a in enumerate(actions) if isinstance(a, Hold))
+    assert nearer < actions.index(write)
+    hold = actions[nearer]
+    assert isinstance(hold, Hold)
+    assert hold.until <= 0.5 + FAST.grant
+
+
+def test_a_member_grants_the_holder_of_the_register_and_nobody_else() -> None:
+    machine = election(Record(version=5, holder="b", epoch=3, members=frozenset({"a", "c"})))
+    beat = Heartbeat(epoch=3, run=9, sequence=1, grant=0.16, healthy=frozenset())
+    assert sent(machine.handle(Received("c", beat), 1.0), Grant) == []
+    older = replace(beat, epoch=2)
+    assert sent(machine.handle(Received("b", older), 1.0), Grant) == []
+    [grant] = sent(machine.handle(Received("b", beat), 1.0), Grant)
+    assert grant.message == Grant(3, 9, 1, healthy=True)
+
+
+def test_a_grant_to_an_earlier_life_or_epoch_counts_for_nothing() -> None:
+    machine = holder()
+    machine.handle(Tick(), 1.0)
+    for grant in (Grant(1, 7, 2, healthy=True), Grant(0, 1, 2, healthy=True)):
+        assert writes(machine.handle(Received("b", grant), 1.001)) == []
+
+
+def test_a_silent_holder_is_challenged_and_then_taken_over_from() -> None:
+    record = Record(version=5, holder="b", epoch=3, members=frozenset({"a"}), challenge=0.1)
+    machine = election(record)
+    machine.handle(Received("b", Heartbeat(3, 9, 1, grant=0.16, healthy=frozenset({"a"}))), 1.0)
+    assert writes(machine.handle(Tick(), 1.0 + 2 * FAST.heartbeat)) == []
+    [challenge] = writes(machine.handle(Tick(), 1.0 + FAST.suspicion + 0.001))
+    assert challenge.record.challenger == "a"
+    answered = 1.1
+    machine.handle(Answered(challenge.record.write, Outcome.CONFIRMED, 6), answered)
+    assert writes(machine.handle(Tick(), answered + FAST.challenge)) == [], "a drift margin is kept"
+    [take] = writes(machine.handle(Tick(), answered + 1.02 * FAST.challenge))
+    assert (take.record.version, take.record.epoch, take.record.holder) == (6, 4, "a")
+
+
+def test_a_challenge_that_the_holder_answers_gives_no_right() -> None:
+    record = Record(version=5, holder="b", epoch=3, members=frozenset({"a"}))
+    machine = election(record)
+    [challenge] = writes(machine.handle(Tick(), 1.0))
+    machine.handle(Answered(challenge.record.write, Outcome.CONFIRMED, 6), 1.01)
+    machine.handle(Seen(replace(record, version=7, write="b/9/4")), 1.05)
+    assert [w.record.holder for w in writes(machine.handle(Tick(), 1.2))] != ["a"]
+
+
+def test_a_member_waits_as_long_as_the_register_says_whatever_its_own_timing() -> None:
+    record = Record(version=5, holder="b", epoch=3, members=frozenset({"a"}), challenge=1.5)
+    machine = election(record)
+    [challenge] = writes(machine.handle(Tick(), 5.0))
+    machine.handle(Answered(challenge.record.write, Outcome.CONFIRMED, 6), 5.01)
+    assert writes(machine.handle(Tick(), 6.4)) == []
+    assert len(writes(machine.handle(Tick(), 6.6))) == 1
+
+
+def test_a_holder_asks_for_no_longer_grants_than_the_register_announces() -> None:
+    machine = holder()
+    slow = Timing(heartbeat=0.04, grant=3.0, challenge=1.0, renew=1.0, unmembered=5.0)
+    actions = machine.handle(SettingsChanged(slow, failback=False), 1.0)
+    beats = sent(actions, Heartbeat)
+    assert {b.message.grant for b in beats if isinstance(b.message, Heartbeat)} == {FAST.grant}
+
+
+def test_the_address_goes_the_moment_the_right_ends_and_comes_back_by_a_write() -> None:
+    machine = holder()
+    until = machine.hold_until
+    assert until is not None
+    [renewal] = writes(machine.handle(Tick(), 1.1))
+    actions = machine.handle(Tick(), until)
+    assert isinstance(actions[0], Release)
+    unknown = Answered(renewal.record.write, Outcome.UNKNOWN)
+    [again] = writes(machine.handle(unknown, until + 0.2))
+    assert machine.hold_until is None
+    actions = machine.handle(Answered(again.record.write, Outcome.CONFIRMED, 3), until + 0.21)
+    [acquired] = [a for a in actions if isinstance(a, Acquired)]
+    assert acquired.reason == "regained"
+
+
+def test_an_unfit_holder_without_a_fit_member_keeps_the_address() -> None:
+    machine = holder()
+    actions = machine.handle(HealthChanged(healthy=False), 0.5)
+    assert machine.holding
+    assert not any(isinstance(a, Release) for a in actions)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"grant": 0.1},
+        {"challenge": 0.16},
+        {"unmembered": 0.5},
+        {"heartbeat": 0.0},
+    ],
+)
+def test_durations_that_cannot_work_together_are_refused(wrong: dict[str, float]) -> None:
+    values = {
+        "heartbeat": 0.04, "grant": 0.16, "challenge": 0.1, "renew": 1.0, "unmembered": 5.0,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="must"):
+        Timing(**(values | wrong))
