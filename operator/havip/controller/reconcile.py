@@ -69,6 +69,7 @@ class Worker:
         self._account: Account | None = None
         self._basis: tuple[object, ...] = ()
         self._reported: HaVipStatus | None = None
+        self._deleting = False
         # Listings must be younger than the last change; how many such there were.
         self._changed_at = float("-inf")
         self._viewed_at = float("-inf")
@@ -83,6 +84,8 @@ class Worker:
         # Holder and epoch, since when, and when the cloud followed.
         self._ownership: tuple[str, int] | None = None
         self._ownership_at = 0.0
+        self._followed = False
+        self._saw_it_begin = False
         self._cloud_moved_at: datetime | None = None
         self._register_version = ""
         self._register_at = 0.0
@@ -173,7 +176,11 @@ class Worker:
                 account = await self._around.accounts.of(klass, self._uid)
             except HaVipError as error:
                 trouble = error
-        self._enter(account, (havip.metadata.generation, klass and klass.spec, account))
+        deleting = havip.metadata.deletion_timestamp is not None
+        if deleting and not self._deleting:
+            # The order of a deletion depends on who is the master now.
+            self._deleting, self._changed_at = True, now
+        self._enter(account, (havip.metadata.generation, klass and klass.spec, account, deleting))
         cloud: CloudView | None = None
         self._viewed_at = self._listed_at(account)
         if account and account.poller.latest:
@@ -258,9 +265,9 @@ class Worker:
         register, cloud = seen.register, seen.cloud
         ownership = (register.holder, register.epoch) if register and register.holder else None
         if ownership != self._ownership:
-            first_sight = self._ownership is None
             self._ownership, self._cloud_moved_at = ownership, None
-            self._ownership_at = float("-inf") if first_sight else now
+            self._ownership_at, self._saw_it_begin = now, self._followed
+        self._followed = True
         mine = cloud.mine if cloud else None
         if ownership is None or mine is None or self._account is None:
             return None
@@ -268,10 +275,11 @@ class Worker:
         if self._cloud_moved_at is None and now - self._ownership_at < CLOUD_FOLLOWS_SECONDS:
             listed_at = self._viewed_at
             if listed_at >= self._ownership_at and mine.master_instance_id == held_by:
+                # Of an ownership from before our start nobody knows when the cloud followed.
                 self._cloud_moved_at = seen.now
             else:
                 self._list_after(max(listed_at, self._ownership_at))
-        return self._cloud_moved_at
+        return self._cloud_moved_at if self._saw_it_begin else None
 
     def _listed_at(self, account: Account | None) -> float:
         latest = account.poller.latest if account else None

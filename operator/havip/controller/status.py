@@ -214,7 +214,9 @@ def _last_failover(seen: Observation, holder: Holder | None) -> LastFailover | N
     if moved is None and seen.cloud_moved_at is not None:
         taken = seen.cloud_moved_at - told.at
         if taken <= CLOUD_MOVED_WITHIN:
-            moved = max(0, round(taken / timedelta(milliseconds=1)))
+            # ``at`` is when it was acquired; the phases count from when the outage was noticed.
+            acquired = told.phases.acquired or 0
+            moved = acquired + max(0, round(taken / timedelta(milliseconds=1)))
     return LastFailover(
         from_=told.from_,
         to=holder.node,
