@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import sys
+import threading
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -27,6 +28,7 @@ from lab.watching import HTTP_PORT, UDP_PORT, program
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANIFESTS = Path(__file__).parent / "manifests"
 CLOUD_PORT = 8100
+RESTART_SECONDS = 0.5
 CLOUD_ENDPOINT = f"{FABRIC_ADDRESS}:{CLOUD_PORT}"
 CLOUD_URL = f"http://{CLOUD_ENDPOINT}"
 
@@ -43,6 +45,9 @@ class Fleet:
         self._directory = directory
         self._plane = plane
         self._programs: dict[str, Program] = {}
+        self._identity = ""
+        self._closing = threading.Event()
+        self._kubelet = threading.Thread(target=self._restart_ended, name="kubelet", daemon=True)
 
     def __getitem__(self, name: str) -> Program:
         return self._programs[name]
@@ -53,14 +58,20 @@ class Fleet:
 
     def kill_all(self) -> None:
         """End every program."""
+        self._closing.set()
+        if self._kubelet.is_alive():
+            self._kubelet.join()
         for running in reversed(self._programs.values()):
             running.kill()
         self._programs.clear()
 
     def complain_of_the_dead(self) -> None:
-        """Raise ProgramEndedError if one of the programs has ended by itself."""
-        for running in self._programs.values():
-            if not running.running:
+        """Raise ProgramEndedError if a program has ended that should not.
+
+        The controller may: one that lost its Lease ends, and is started anew as by a kubelet.
+        """
+        for name, running in list(self._programs.items()):
+            if name != CONTROLLER.name and not running.running:
                 raise ProgramEndedError(
                     f"{running.name} ended with {running.returncode}:\n{running.end_of_log()}"
                 )
@@ -80,6 +91,7 @@ class Fleet:
 
     def start_controller(self, identity: str) -> None:
         """Start the controller in its place, under its ServiceAccount."""
+        self._identity = identity
         command = _havip(
             "controller",
             namespace=DEFAULT_NAMESPACE,
@@ -87,7 +99,17 @@ class Fleet:
             identity=identity,
             drift_interval=10,
         )
-        self._start("controller", command, machine=CONTROLLER.name, account="havip-controller")
+        name = CONTROLLER.name
+        self._start(name, command, machine=name, account="havip-controller")
+        if self._kubelet.ident is None:
+            self._kubelet.start()
+
+    def _restart_ended(self) -> None:
+        while not self._closing.wait(RESTART_SECONDS):
+            # One that was killed on purpose has been forgotten before.
+            controller = self._programs.get(CONTROLLER.name)
+            if controller is not None and not controller.running:
+                self.start_controller(self._identity)
 
     def start_agent(self, machine: Machine) -> None:
         """Start a node's agent inside it, under the ServiceAccount of agents."""
