@@ -4,11 +4,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from tests.simcloud.sdk import Sdk
 
 from havip.simcloud.profiles import Profile
 from havip.simcloud.server import RunningCloud, running
 from havip.simcloud.topology import Topology, sample
+from tests.simcloud.sdk import Sdk
 
 SLOW = Profile(
     "slow",

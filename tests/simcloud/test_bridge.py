@@ -11,10 +11,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from tests.simcloud.sdk import Sdk, eventually, refusal
 
 from havip.simcloud.client import ControlClient
 from havip.simcloud.topology import Instance, Topology, VSwitch, sample
+from tests.simcloud.sdk import Sdk, eventually, refusal
 
 pytestmark = [
     pytest.mark.kernel,
@@ -26,6 +26,9 @@ PREFIX = f"sim{os.getpid()}"
 # Of the range for benchmarks, so that a lab on this machine is not disturbed.
 NET = f"198.18.{os.getpid() % 250}"
 HA_VIP = f"{NET}.99"
+NODE1 = f"{NET}.11"
+NODE2 = f"{NET}.12"
+CLIENT = f"{NET}.50"
 
 ANNOUNCE = """
 import socket, sys
@@ -48,6 +51,13 @@ except OSError:
     pass
 """
 
+SEND = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+    link.bind((sys.argv[1], 0))
+    link.sendto(b"x", (sys.argv[2], 9))
+"""
+
 
 def run(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
@@ -59,6 +69,13 @@ def within(name: str, *command: str) -> str:
 
 def mac(number: int) -> str:
     return f"02:00:c6:12:00:{number:02x}"
+
+
+def datagrams(name: str) -> int:
+    """Tell how many datagrams for a closed port a machine has got."""
+    lines = within(name, "cat", "/proc/net/snmp").splitlines()
+    names, values = (line.split() for line in lines if line.startswith("Udp:"))
+    return int(dict(zip(names, values, strict=True))["NoPorts"])
 
 
 @dataclass
@@ -211,16 +228,61 @@ def test_only_a_member_can_use_the_address(bridge: Bridge) -> None:
     eventually(bridge.answered)
     bridge.sdk.unassociate(ha_vip, "i-n1", force="True")
     bridge.sdk.item(ha_vip)
-    # The client still knows the MAC, so this is not about ARP alone.
     assert not bridge.answered()
 
 
-def test_a_stopped_instance_has_no_link(bridge: Bridge) -> None:
+def test_an_announcement_of_a_stranger_leaves_the_clients_neighbours_alone(bridge: Bridge) -> None:
+    ha_vip = bridge.sdk.create(ip_address=HA_VIP).ha_vip_id
+    bridge.sdk.associate(ha_vip, "i-n1")
+    bridge.sdk.item(ha_vip)
+    within("n1", "ip", "address", "add", f"{HA_VIP}/32", "dev", "eth0")
+    eventually(bridge.answered)
+    bridge.announce(2)
+    before = datagrams("client")
+    within("n2", sys.executable, "-c", SEND, NODE2, CLIENT)
+    eventually(lambda: datagrams("client") > before)
+    assert mac(1) in within("client", "ip", "neigh", "show", HA_VIP)
+
+
+@pytest.mark.parametrize(
+    ("sender", "source", "receiver", "destination"),
+    [("client", CLIENT, "n1", HA_VIP), ("n1", HA_VIP, "client", CLIENT)],
+    ids=["to it", "from it"],
+)
+def test_packets_of_the_address_pass_for_a_member_only(
+    bridge: Bridge, sender: str, source: str, receiver: str, destination: str
+) -> None:
+    within("n1", "ip", "address", "add", f"{HA_VIP}/32", "dev", "eth0")
+    # Known neighbours, so that ARP has no part in it.
+    for address, number in ((HA_VIP, 1), (NODE1, 1), (CLIENT, 40)):
+        for name in ("client", "n1"):
+            within(
+                *(name, "ip", "neigh", "replace", address, "lladdr", mac(number)),
+                *("dev", "eth0", "nud", "permanent"),
+            )
+    plain = (NODE1, CLIENT) if sender == "n1" else (CLIENT, NODE1)
+
+    def passed() -> int:
+        """Send one datagram of the address and one that nobody minds; tell how many arrived."""
+        before = datagrams(receiver)
+        for pair in ((source, destination), plain):
+            within(sender, sys.executable, "-c", SEND, *pair)
+        return datagrams(receiver) - before
+
+    ha_vip = bridge.sdk.create(ip_address=HA_VIP).ha_vip_id
+    assert passed() == 1
+    bridge.sdk.associate(ha_vip, "i-n1")
+    bridge.sdk.item(ha_vip)
+    assert passed() == 2
+
+
+def test_a_stopped_instance_has_no_link_until_it_runs_again(bridge: Bridge) -> None:
     assert bridge.up(1)
     bridge.sdk.stop("i-n1")
     assert not bridge.up(1)
     assert bridge.up(2)
     bridge.sdk.instances()
+    bridge.control.fault("StartInstance", "hang", seconds=0.5)
     bridge.sdk.start("i-n1")
     eventually(lambda: bridge.up(1))
     assert refusal(lambda: bridge.sdk.start("i-n1")) == (403, "IncorrectInstanceStatus")

@@ -7,12 +7,12 @@ from alibabacloud_tea_openapi.exceptions import (
     ThrottlingException,
 )
 from darabonba.exceptions import UnretryableException
-from tests.simcloud.conftest import Clock, Start
-from tests.simcloud.sdk import Sdk, eventually, refusal
 
 from havip.simcloud.faults import FaultKind
 from havip.simcloud.profiles import INSTANT, Rates
 from havip.simcloud.server import RunningCloud
+from tests.simcloud.conftest import Clock, Start
+from tests.simcloud.sdk import Sdk, eventually, refusal
 
 
 def test_a_late_call_has_its_effect_after_the_client_gave_up(cloud: RunningCloud) -> None:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 from alibabacloud_ecs20140526 import models as ecs
-from tests.simcloud.conftest import Clock
-from tests.simcloud.sdk import REGION, V_SWITCH, Sdk, refusal
 
 from havip.simcloud.server import RunningCloud
+from tests.simcloud.conftest import Clock
+from tests.simcloud.sdk import REGION, V_SWITCH, Sdk, refusal
 
 
 def test_an_instance_tells_its_place_in_the_network(sdk: Sdk) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from alibabacloud_vpc20160428 import models as vpc
-from tests.simcloud.conftest import SLOW, Clock, Start
-from tests.simcloud.sdk import REGION, Sdk, refusal
 
 from havip.simcloud.profiles import INSTANT, Quotas
 from havip.simcloud.server import RunningCloud
 from havip.simcloud.topology import Account, NetworkInterface, Topology, VSwitch, sample
+from tests.simcloud.conftest import SLOW, Clock, Start
+from tests.simcloud.sdk import REGION, Sdk, refusal
 
 
 def with_second_v_switch(topology: Topology) -> Topology:

@@ -5,10 +5,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from tests.simcloud.conftest import Clock, Start
-from tests.simcloud.sdk import V_SWITCH, Sdk, refusal
 
 from havip.simcloud.server import RunningCloud
+from tests.simcloud.conftest import Clock, Start
+from tests.simcloud.sdk import V_SWITCH, Sdk, refusal
 
 MAC1 = "02:00:0a:4d:00:0b"
 MAC2 = "02:00:0a:4d:00:0c"

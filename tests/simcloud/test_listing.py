@@ -2,10 +2,10 @@
 
 import pytest
 from alibabacloud_vpc20160428 import models as vpc
-from tests.simcloud.conftest import Start
-from tests.simcloud.sdk import REGION, V_SWITCH, Sdk, refusal
 
 from havip.simcloud.profiles import INSTANT
+from tests.simcloud.conftest import Start
+from tests.simcloud.sdk import REGION, V_SWITCH, Sdk, refusal
 
 
 def test_a_page_has_ten_unless_asked_otherwise(sdk: Sdk) -> None:

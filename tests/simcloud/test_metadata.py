@@ -5,10 +5,10 @@ import json
 import socket
 
 import pytest
-from tests.simcloud.conftest import Clock, Start
 
 from havip.simcloud.server import RunningCloud
 from havip.simcloud.topology import Topology, sample
+from tests.simcloud.conftest import Clock, Start
 
 TTL = "X-aliyun-ecs-metadata-token-ttl-seconds"
 TOKEN = "X-aliyun-ecs-metadata-token"

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.simcloud.sdk import Sdk
 
 from havip.api.errors import UserError
 from havip.simcloud.client import ControlClient
 from havip.simcloud.main import run
 from havip.simcloud.topology import sample
+from tests.simcloud.sdk import Sdk
 
 ROOT = Path(__file__).parents[2]
 

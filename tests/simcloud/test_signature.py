@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
-from tests.simcloud.conftest import Clock, Start
-from tests.simcloud.sdk import Sdk, refusal
 
 from havip.simcloud.server import RunningCloud
 from havip.simcloud.signature import ALGORITHM, Signed, sign
 from havip.simcloud.topology import Account, sample
+from tests.simcloud.conftest import Clock, Start
+from tests.simcloud.sdk import Sdk, refusal
 
 Headers = dict[str, str]
 

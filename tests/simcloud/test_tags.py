@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from alibabacloud_vpc20160428 import models as vpc
+
 from tests.simcloud.sdk import REGION, Sdk, refusal
 
 

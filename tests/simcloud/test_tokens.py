@@ -2,10 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from havip.simcloud.server import RunningCloud
 from tests.simcloud.conftest import Clock
 from tests.simcloud.sdk import Sdk, eventually, refusal
-
-from havip.simcloud.server import RunningCloud
 
 
 def test_a_repeated_call_gets_the_first_answer(sdk: Sdk) -> None:
