@@ -160,6 +160,14 @@ def _silent(node: NodeFacts, now: datetime) -> bool:
     return heard is None or now - heard > AGENT_SILENT_AFTER
 
 
+def _before(node: NodeFacts, holder: Holder | None) -> bool:
+    """Whether the node's report is from before another took the address: a dead one's last word."""
+    if holder is None or holder.since is None or node.name == holder.node:
+        return False
+    heard = node.agent.heartbeat_at if node.agent else None
+    return heard is not None and heard < holder.since
+
+
 def _is_ready(seen: Observation, member: MemberStatus) -> bool:
     return (
         member.state is MemberState.ASSOCIATED and member.healthy is not False and not member.reason
@@ -342,6 +350,7 @@ def _consistent(seen: Observation, after: HaVipStatus) -> Verdict:
         and address
         and address in each.agent.kernel_addresses
         and not _silent(each, seen.now)
+        and not _before(each, holder)
     )
     if len(kernels) > 1:
         return (
