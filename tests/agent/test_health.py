@@ -1,0 +1,152 @@
+"""A node is fit when all checks pass, and changes its mind only after a streak."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from havip.agent.health import CheckFailedError, Checks, Streak, execute, http, tcp
+from havip.api.health import HealthCheck, HttpCheck, TcpCheck
+
+from .conftest import eventually
+
+
+class Web:
+    """A server that answers each request with the status of the moment."""
+
+    def __init__(self) -> None:
+        self.status = "200 OK"
+        self.port = 0
+        self.requests: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.requests.append((await reader.readline()).decode().strip())
+        writer.write(f"HTTP/1.1 {self.status}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[Web]:
+    made = Web()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield made
+
+
+def check(**kind: object) -> HealthCheck:
+    return HealthCheck.from_json(
+        {"name": "it", "intervalMillis": 100, "timeoutMillis": 100, "rise": 2, "fall": 3} | kind
+    )
+
+
+def test_the_first_result_counts_at_once() -> None:
+    for passed in (True, False):
+        streak = Streak(2, 3)
+        assert streak.take(passed)
+        assert streak.healthy is passed
+
+
+def test_only_failures_in_a_row_make_unhealthy() -> None:
+    streak = Streak(2, 3, healthy=True)
+    assert [streak.take(passed) for passed in (False, False, True, False, False)] == [False] * 5
+    assert streak.healthy
+    assert streak.take(False)
+    assert not streak.healthy
+
+
+def test_only_successes_in_a_row_make_healthy_again() -> None:
+    streak = Streak(2, 3, healthy=False)
+    assert [streak.take(passed) for passed in (True, False, True, True)] == [False] * 3 + [True]
+
+
+async def test_http_passes_from_200_to_399(web: Web) -> None:
+    for web.status in ("200 OK", "204 No Content", "301 Moved"):
+        await http(HttpCheck(port=web.port, path="/ready?now"))
+    assert web.requests[0] == "GET /ready?now HTTP/1.1"
+    for web.status in ("404 Not Found", "500 Oops"):
+        with pytest.raises(CheckFailedError, match=r"status (404|500)"):
+            await http(HttpCheck(port=web.port))
+
+
+async def test_something_else_than_http_does_not_pass(web: Web) -> None:
+    web.status = "not a number"
+    with pytest.raises(CheckFailedError, match="not HTTP"):
+        await http(HttpCheck(port=web.port))
+
+
+async def test_tcp_passes_when_accepted(web: Web) -> None:
+    await tcp(TcpCheck(port=web.port))
+
+
+async def test_tcp_does_not_pass_when_refused() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        await tcp(TcpCheck(port=1))
+
+
+async def test_a_program_passes_by_its_status() -> None:
+    await execute(["true"])
+    with pytest.raises(CheckFailedError, match="false ended with status 1"):
+        await execute(["false"])
+
+
+async def test_a_program_that_hangs_is_killed_with_its_children() -> None:
+    checks = Checks([check(exec={"command": ["sh", "-c", "sleep 4242 & wait"]})], up, nothing)
+    checks.start()
+    await eventually(lambda: checks.results()[0].message == "no answer within 100 ms")
+    checks.stop()
+    assert not checks.healthy
+    await eventually_no_process("sleep 4242")
+
+
+async def eventually_no_process(command: str) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            found = await asyncio.create_subprocess_exec("pgrep", "-xf", command, stdout=-3)
+            if await found.wait() != 0:
+                return
+
+
+async def test_a_node_without_checks_is_fit() -> None:
+    assert Checks([], up, nothing).healthy
+
+
+async def test_a_check_that_has_not_run_does_not_pass() -> None:
+    checks = Checks([check(interface={})], up, nothing)
+    assert not checks.healthy
+    assert checks.results()[0].message == "not run yet"
+
+
+async def test_a_service_that_fails_and_recovers_changes_the_sum(web: Web) -> None:
+    seen: list[bool] = []
+    checks = Checks([check(http={"port": web.port})], up, lambda: seen.append(checks.healthy))
+    checks.start()
+    await eventually(lambda: checks.healthy)
+    web.status = "503 Away"
+    await eventually(lambda: not checks.healthy)
+    assert checks.results()[0].message == "answered with status 503"
+    web.status = "200 OK"
+    await eventually(lambda: checks.healthy)
+    checks.stop()
+    assert [state for i, state in enumerate(seen) if i == 0 or seen[i - 1] != state] == [
+        True,
+        False,
+        True,
+    ]
+
+
+async def test_an_interface_check_asks_for_the_link() -> None:
+    checks = Checks([check(interface={"name": "eth7"})], lambda name: name != "eth7", nothing)
+    checks.start()
+    await eventually(lambda: "eth7 is down" in checks.results()[0].message)
+    checks.stop()
+
+
+def up(name: str | None) -> bool:
+    return True
+
+
+def nothing() -> None:
+    pass
