@@ -91,11 +91,12 @@ def stop_the_holders_instance(stage: Stage, lab: Lab, address: str) -> None:
     seen, owned = prober.stop(), owners.stop()
     stage.command(f"curl http://{address}/        # from the client", lab.curl(address))
     failover = lab.until("the failover's timeline", lambda: timeline(lab, successor), 15)
+    lab.wait_ready(NAME, 15)
     stage.command(f"kubectl get hv {NAME}", lab.kubectl("get", "hv", NAME))
     stage.say(f"\n{failover['from']} -> {failover['to']}: {failover.get('reason', '')}")
-    phases = failover.get("phases", {})
     stage.say("Where the time went, in milliseconds since the silence was noticed:")
-    stage.table(["phase", "ms"], [[phase, str(millis)] for phase, millis in phases.items()])
+    phases = sorted(failover.get("phases", {}).items(), key=lambda phase: phase[1])
+    stage.table(["phase", "ms"], [[phase, str(millis)] for phase, millis in phases])
     stage.check(
         "a client saw an outage well under a second",
         seen.outage <= CRASH_BOUND_SECONDS,
