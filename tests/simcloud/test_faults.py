@@ -1,5 +1,7 @@
 """Injected faults: each kind as the official SDK feels it."""
 
+from dataclasses import replace
+
 import pytest
 from alibabacloud_tea_openapi.exceptions import (
     ClientException,
@@ -151,7 +153,7 @@ def test_an_unknown_kind_of_fault_is_refused(cloud: RunningCloud) -> None:
 
 
 def test_calls_over_the_rate_are_throttled_until_time_passes(start: Start, clock: Clock) -> None:
-    profile = INSTANT.with_rates(Rates(reads=3, writes=1, window=60))
+    profile = replace(INSTANT, rates=Rates(reads=3, writes=1, window=60))
     sdk = Sdk(start(profile=profile).endpoint)
     sdk.create()
     for _ in range(3):

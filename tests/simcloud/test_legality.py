@@ -238,7 +238,7 @@ def two_accounts(**second: Any) -> Topology:
 
 
 def test_a_vpc_has_its_own_limit_over_all_accounts(start: Start) -> None:
-    profile = INSTANT.with_quotas(Quotas(ha_vips_per_vpc=2))
+    profile = replace(INSTANT, quotas=Quotas(ha_vips_per_vpc=2))
     cloud = start(two_accounts(), profile)
     one, two = Sdk(cloud.endpoint), Sdk(cloud.endpoint, "AK-TWO", "SK-TWO")
     one.create()

@@ -1,6 +1,7 @@
 """The life of a HaVip, as the official SDK sees it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def test_a_havip_gets_the_address_it_asks_for(sdk: Sdk) -> None:
 
 def test_each_havip_gets_its_own_address(sdk: Sdk) -> None:
     assert len({sdk.create().ip_address for _ in range(20)}) == 20
+
+
+def test_callers_at_the_same_time_get_different_addresses(sdk: Sdk) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(lambda _: sdk.create().ip_address, range(40)))
+    assert len(set(created)) == 40
 
 
 def test_creating_takes_its_time(slow_sdk: Sdk, clock: Clock) -> None:

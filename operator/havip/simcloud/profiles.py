@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 Span = tuple[float, float]
 """Shortest and longest duration in seconds; each use draws evenly between the two."""
@@ -50,18 +50,6 @@ class Profile:
     rates: Rates | None = None
     refuse_long_pages: bool = True
     """Whether a PageSize over the maximum is an error (True) or is cut to it: not documented."""
-
-    def with_quotas(self, quotas: Quotas) -> Profile:
-        """Give the same profile under other limits."""
-        return replace(self, quotas=quotas)
-
-    def with_rates(self, rates: Rates) -> Profile:
-        """Give the same profile with calls throttled."""
-        return replace(self, rates=rates)
-
-    def with_cut_pages(self) -> Profile:
-        """Give the same profile with pages cut to the maximum."""
-        return replace(self, refuse_long_pages=False)
 
 
 INSTANT = Profile("instant")

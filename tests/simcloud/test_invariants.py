@@ -1,0 +1,138 @@
+"""Whatever is called, in whatever order, some things always hold in the cloud's state."""
+
+import random
+from dataclasses import replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from havip.simcloud.calls import ECS, VPC, Call
+from havip.simcloud.gateway import TABLE
+from havip.simcloud.model import Cloud, HaVipStatus
+from havip.simcloud.profiles import Quotas
+from havip.simcloud.topology import sample
+from havip.simcloud.wire import ApiError, Parameters
+from tests.simcloud.conftest import SLOW
+
+SMALL = replace(
+    SLOW,
+    quotas=Quotas(
+        ha_vips_per_account=4, ha_vips_per_vpc=4, ha_vips_per_instance=2, members_per_ha_vip=2
+    ),
+)
+NUMBERS = st.integers(1, 3)
+PICKS = st.integers(0, 5)
+
+
+class AnyCalls(RuleBasedStateMachine):
+    """Calls in any order at any time, right or wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        topology = sample()
+        self.account = topology.accounts[0]
+        self.cloud = Cloud(topology, SMALL, random.Random(1))
+        self.now = 0.0
+
+    def call(self, name: str, version: str = VPC, **parameters: str) -> None:
+        self.cloud.settle(self.now)
+        given = Parameters({"RegionId": "cn-hangzhou", **parameters})
+        before = self.states()
+        call = Call(self.cloud, self.account, given, self.now)
+        try:
+            TABLE[version, name].handler(call)
+        except ApiError:
+            # A refusal changes nothing.
+            assert self.states() == before
+            assert not call.effect
+
+    def states(self) -> list[tuple[str, str, tuple[str, ...], str]]:
+        return [
+            (vip.ha_vip_id, vip.status, tuple(vip.members), vip.master)
+            for vip in self.cloud.ha_vips.values()
+        ]
+
+    def pick(self, number: int) -> str:
+        ids = list(self.cloud.ha_vips)
+        return ids[number % len(ids)] if ids else "havip-nobody"
+
+    @rule(address=st.sampled_from(["", "10.77.0.11", "10.77.0.99", "10.77.0.98"]))
+    def create(self, address: str) -> None:
+        self.call("CreateHaVip", VSwitchId="vsw-sim", IpAddress=address)
+
+    @rule(pick=PICKS)
+    def delete(self, pick: int) -> None:
+        self.call("DeleteHaVip", HaVipId=self.pick(pick))
+
+    @rule(pick=PICKS, number=NUMBERS)
+    def associate(self, pick: int, number: int) -> None:
+        self.call("AssociateHaVip", HaVipId=self.pick(pick), InstanceId=f"i-node{number}")
+
+    @rule(pick=PICKS, number=NUMBERS, force=st.sampled_from(["True", "False"]))
+    def unassociate(self, pick: int, number: int, force: str) -> None:
+        member = f"i-node{number}"
+        self.call("UnassociateHaVip", HaVipId=self.pick(pick), InstanceId=member, Force=force)
+
+    @rule(number=NUMBERS)
+    def stop(self, number: int) -> None:
+        self.call("StopInstance", ECS, InstanceId=f"i-node{number}")
+
+    @rule(number=NUMBERS)
+    def start(self, number: int) -> None:
+        self.call("StartInstance", ECS, InstanceId=f"i-node{number}")
+
+    @rule(number=NUMBERS)
+    def release(self, number: int) -> None:
+        self.call("DeleteInstance", ECS, InstanceId=f"i-node{number}")
+
+    @rule(pick=PICKS, number=NUMBERS)
+    def announce(self, pick: int, number: int) -> None:
+        self.cloud.settle(self.now)
+        ha_vip = self.cloud.ha_vips.get(self.pick(pick))
+        if ha_vip is not None:
+            self.cloud.announce(ha_vip.address, f"02:00:0a:4d:00:{10 + number:02x}")
+
+    @rule(seconds=st.sampled_from([1.0, 5.0, 20.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def quotas_hold(self) -> None:
+        quotas, ha_vips = SMALL.quotas, self.cloud.ha_vips.values()
+        assert len(ha_vips) <= quotas.ha_vips_per_account
+        assert all(len(vip.members) <= quotas.members_per_ha_vip for vip in ha_vips)
+        for instance in ("i-node1", "i-node2", "i-node3"):
+            uses = sum(1 for vip in ha_vips if instance in (*vip.members, vip.joining))
+            assert uses <= quotas.ha_vips_per_instance
+
+    @invariant()
+    def nobody_is_a_member_who_does_not_exist(self) -> None:
+        for ha_vip in self.cloud.ha_vips.values():
+            assert set(ha_vip.members) <= set(self.cloud.instances)
+            assert len(set(ha_vip.members)) == len(ha_vip.members)
+            assert ha_vip.master in {"", *ha_vip.members}
+
+    @invariant()
+    def no_address_is_given_twice(self) -> None:
+        given = [vip.address for vip in self.cloud.ha_vips.values()]
+        given += [card.address for card in self.cloud.network_interfaces.values()]
+        assert len(set(given)) == len(given)
+
+    @invariant()
+    def a_settled_status_tells_of_members(self) -> None:
+        for ha_vip in self.cloud.ha_vips.values():
+            if ha_vip.status is HaVipStatus.IN_USE:
+                assert ha_vip.members
+            if ha_vip.status is HaVipStatus.AVAILABLE:
+                assert not ha_vip.members
+
+    def teardown(self) -> None:
+        """With time, every transition ends."""
+        self.cloud.settle(self.now + 60.0)
+        assert all(vip.status.settled for vip in self.cloud.ha_vips.values())
+        assert all(each.status.settled for each in self.cloud.instances.values())
+
+
+TestAnyCalls = AnyCalls.TestCase
+TestAnyCalls.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
