@@ -318,9 +318,7 @@ class Console:
     def unassociate(self, ha_vip_id: str, instance_id: str) -> None:
         kind = InstanceType.ECS_INSTANCE
         self._do(
-            lambda sdk: sdk.unassociate(
-                ha_vip_id, instance_id, kind, uuid.uuid4().hex, force=True
-            )
+            lambda sdk: sdk.unassociate(ha_vip_id, instance_id, kind, uuid.uuid4().hex, force=True)
         )
 
     def delete(self, ha_vip_id: str) -> None:
@@ -375,7 +373,7 @@ def cluster_with(
     plane: ControlPlane, kubeconfig: Path, logs: Path, profile: str = "instant"
 ) -> Iterator[Cluster]:
     settings = client.Configuration()
-    config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)
+    config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
     settings.retries = False
     with running(sample(SEVERAL), profile) as cloud:
         api = client.ApiClient(configuration=settings)
@@ -413,7 +411,7 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
     for number in (1, 2, 3):
         standing.node(number)
     if not standing.processes:
-        standing.start_controller()
+        standing.start_controller(drift=2.0)
     standing.cloud.control.clear_calls()
     yield standing
     standing.cloud.control.clear_faults()
@@ -424,6 +422,8 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
     for each in standing.get("HaVip")["items"]:
         if not each["metadata"].get("deletionTimestamp"):
             standing.delete("HaVip", each["metadata"]["name"])
-    eventually(lambda: standing.get("HaVip")["items"], lambda seen: not seen)
-    standing.clean()
+    try:
+        eventually(lambda: standing.get("HaVip")["items"], lambda seen: not seen)
+    finally:
+        standing.clean()
     assert standing.cloud.control.ha_vips() == []

@@ -147,7 +147,8 @@ class Accounts:
         ref = klass.spec.credentials.secret_ref
         key = (ref.namespace or self._namespace, ref.name)
         known = self._secrets.get(key)
-        if known and time.monotonic() - known[0] < SECRET_FRESH_SECONDS:
+        fresh = min(SECRET_FRESH_SECONDS, self._pace.retry)
+        if known and time.monotonic() - known[0] < fresh:
             return known[1]
         credentials = await self._read_secret(*key)
         self._secrets[key] = (time.monotonic(), credentials)
