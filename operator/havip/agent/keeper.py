@@ -18,7 +18,7 @@ from typing import Any, Final
 from havip.agent.address import Addresses, Spot
 from havip.agent.announce import Announcements, Announcer
 from havip.agent.epochs import Epochs
-from havip.agent.fence import Fence
+from havip.agent.fence import Fence, FenceKind
 from havip.agent.health import Checks
 from havip.agent.kube import KubeError, Object
 from havip.agent.nftables import NftablesError
@@ -52,6 +52,10 @@ log = logging.getLogger(__name__)
 
 SPARE: Final = 1.0
 """Seconds by which the address's lifetime exceeds the hold: the kernel counts whole seconds."""
+LATE: Final = 1.5
+"""Seconds past the end of its lifetime at which an address is surely gone (measured: 1.4)."""
+RETRY: Final = 0.05
+"""Seconds between two tries to let go of an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +268,14 @@ class Keeper:
     async def _carry_out(self) -> None:
         while True:
             while self._todo:
-                await self._perform(self._todo.popleft())
+                action = self._todo.popleft()
+                try:
+                    await self._perform(action)
+                except Exception:
+                    # A bug. What follows may still be done: a release never fails, and a hold
+                    # that was not renewed ends by itself.
+                    self.failures += 1
+                    log.exception("%s: failed over %s", self._name, action)
             self._work.clear()
             await self._work.wait()
 
@@ -333,17 +344,27 @@ class Keeper:
             node.changed()
 
     async def _release(self, reason: str) -> None:
-        owned, self.ownership, self.until = self.ownership, None, 0.0
+        owned, until = self.ownership, max(self.until, self._address_until)
+        self.ownership, self.until, self._address_until = None, 0.0, 0.0
         if self._announcements is not None:
             self._announcements.stop()
             self._announcements = None
         if self._spot is not None:
-            self._fence_call(self._node.fence.release, self._spot)
-            await self._node.addresses.remove(self._spot.place)
-        self._address_until = 0.0
+            # What comes next may give the address to another node: not before it is gone here, be
+            # it by our doing or, where the kernel does not obey, by its lifetime.
+            gone_by = until + LATE
+            while not await self._shut(self._spot) and self._node.clock() < gone_by:  # noqa: ASYNC110
+                await asyncio.sleep(RETRY)
         if owned is not None:
             log.info("%s: released epoch %d: %s", self._name, owned.acquired.epoch, reason)
             self._node.changed()
+
+    async def _shut(self, spot: Spot) -> bool:
+        """Shut the fence and remove the address; true when either has surely ended the hold."""
+        node = self._node
+        fenced = self._fence_call(node.fence.release, spot) and node.fence.kind is FenceKind.EXACT
+        removed = await node.addresses.remove(spot.place)
+        return fenced or removed
 
     def _remember(self, epoch: int) -> None:
         uid = self.assignment.uid
@@ -379,12 +400,15 @@ class Keeper:
     def _name(self) -> str:
         return f"{self.assignment.namespace}/{self.assignment.name}"
 
-    def _fence_call(self, call: Callable[[Any], None], spot: Spot) -> None:
+    def _fence_call(self, call: Callable[[Any], None], spot: Spot) -> bool:
+        """Ask the fence for something; false when it failed."""
         try:
             call(spot.place)
         except NftablesError as error:
             self.failures += 1
             log.error("%s: the fence failed: %s", self._name, error)
+            return False
+        return True
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=self._name)
