@@ -15,11 +15,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any, Final
 
-from pyroute2.iproute.linux import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTMGRP_IPV4_IFADDR, RTMGRP_LINK
-
 from havip.agent.fence import Place
+from havip.agent.netlink import RTMGRP_IPV4_IFADDR, RTMGRP_LINK, AsyncIPRoute, NetlinkError
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +188,7 @@ class Addresses:
         try:
             await self._route.addr("del", index=index, address=str(address), prefixlen=prefix)
         except NetlinkError as error:
-            if error.code not in (_EADDRNOTAVAIL, _ENODEV):
+            if getattr(error, "code", None) not in (_EADDRNOTAVAIL, _ENODEV):
                 log.error("cannot remove %s: %s", address, error)
                 return False
         except OSError as error:

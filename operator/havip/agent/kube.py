@@ -9,9 +9,10 @@ connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -125,7 +126,7 @@ class Kube:
             raise NoAnswerError(f"{method} {path}: the answer is no object")
         return answer
 
-    async def follow(self, path: str, selector: str = "") -> AsyncIterator[Change]:
+    async def follow(self, path: str, selector: str = "") -> AsyncGenerator[Change, None]:
         """Yield all objects of a collection, then every change, for ever and through outages."""
         while True:
             try:
@@ -133,20 +134,21 @@ class Kube:
                 yield Listed(tuple(listed.get("items") or ()))
                 version = str(listed["metadata"]["resourceVersion"])
                 while True:
-                    async for event in self._watch(path, selector, version):
-                        found: Object = event["object"]
-                        version = found["metadata"]["resourceVersion"]
-                        if event["type"] == "DELETED":
-                            yield Deleted(found)
-                        elif event["type"] != "BOOKMARK":
-                            yield Changed(found)
+                    async with contextlib.aclosing(self._watch(path, selector, version)) as events:
+                        async for event in events:
+                            found: Object = event["object"]
+                            version = found["metadata"]["resourceVersion"]
+                            if event["type"] == "DELETED":
+                                yield Deleted(found)
+                            elif event["type"] != "BOOKMARK":
+                                yield Changed(found)
             except _StaleError:
                 continue
             except (KubeError, KeyError, ValueError) as error:
                 log.warning("watch of %s: %s", path, error)
                 await asyncio.sleep(_AGAIN)
 
-    async def _watch(self, path: str, selector: str, version: str) -> AsyncIterator[Object]:
+    async def _watch(self, path: str, selector: str, version: str) -> AsyncGenerator[Object, None]:
         url = _query(
             path,
             labelSelector=selector,
