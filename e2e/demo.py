@@ -29,8 +29,9 @@ API_OUTAGE_SECONDS = 15
 
 def main() -> int:
     """Tell the story; return the exit status."""
-    # As after Ctrl-C: leave through the `with`, which clears everything away.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Leave through the `with`, which clears everything away; also when started with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stage = Stage()
     began = time.monotonic()
     try:

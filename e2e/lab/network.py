@@ -19,6 +19,8 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ from typing import IO, Literal
 
 PREFIX = "havip-lab-"
 LOCK = Path("/run/havip-lab.lock")
+LOCK_SECONDS = 120
 FABRIC = "fabric"
 BRIDGE = "vpc"
 HOST_LINK = "havip-lab"
@@ -189,14 +192,24 @@ class Network:
 def _lock() -> IO[str]:
     """Take the machine's one place for a lab; the kernel gives it back when we end."""
     lock = LOCK.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise NetworkError(
-            "a lab is up on this machine already: `make lab-down` ends one that `make lab` started"
-        ) from None
-    return lock
+    deadline = time.monotonic() + LOCK_SECONDS
+    told = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                lock.close()
+                raise NetworkError(
+                    "a lab is up on this machine already:"
+                    " `make lab-down` ends one that `make lab` started"
+                ) from None
+        else:
+            return lock
+        if not told:
+            print(f"waiting up to {LOCK_SECONDS} s for another lab to end", file=sys.stderr)
+            told = True
+        time.sleep(0.2)
 
 
 def _remove_ours() -> None:

@@ -24,7 +24,7 @@ FOLDER = ROOT / ".lab" / "standing"
 PID_FILE = FOLDER / "pid"
 READY_FILE = FOLDER / "ready"
 LOG_FILE = FOLDER / "log"
-START_SECONDS = 120
+START_SECONDS = 240
 STOP_SECONDS = 30
 
 
