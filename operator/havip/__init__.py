@@ -1,0 +1,1 @@
+"""HaVip Operator: highly available virtual IPs on Kubernetes in the cloud."""
