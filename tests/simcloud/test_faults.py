@@ -8,7 +8,7 @@ from alibabacloud_tea_openapi.exceptions import (
     ServerException,
     ThrottlingException,
 )
-from darabonba.exceptions import UnretryableException
+from darabonba.exceptions import RetryError, UnretryableException
 
 from havip.simcloud.faults import FaultKind
 from havip.simcloud.profiles import INSTANT, Rates
@@ -29,8 +29,9 @@ def test_a_late_call_has_its_effect_after_the_client_gave_up(cloud: RunningCloud
 
 def test_a_connection_cut_before_leaves_nothing(cloud: RunningCloud, sdk: Sdk) -> None:
     cloud.control.fault("CreateHaVip", FaultKind.DROP_BEFORE)
-    with pytest.raises(UnretryableException):
+    with pytest.raises(UnretryableException) as caught:
         sdk.create()
+    assert isinstance(caught.value.inner_exception, RetryError)
     assert cloud.control.ha_vips() == []
     (call,) = cloud.control.calls()
     assert (call.status, call.code, call.effect) == (None, "drop-before", False)
@@ -38,8 +39,9 @@ def test_a_connection_cut_before_leaves_nothing(cloud: RunningCloud, sdk: Sdk) -
 
 def test_a_connection_cut_after_hides_what_happened(cloud: RunningCloud, sdk: Sdk) -> None:
     cloud.control.fault("CreateHaVip", FaultKind.DROP_AFTER)
-    with pytest.raises(UnretryableException):
+    with pytest.raises(UnretryableException) as caught:
         sdk.create(client_token="t1")
+    assert isinstance(caught.value.inner_exception, RetryError)
     (ha_vip,) = cloud.control.ha_vips()
     (call,) = cloud.control.calls()
     assert (call.status, call.code, call.effect) == (None, "drop-after", True)
