@@ -11,14 +11,11 @@ deleted stays Terminating.
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -36,16 +33,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from lab.binaries import find_or_build
+from lab.kubectl import ADMIN, ControlPlaneError, KubernetesAccess, write_private
 
 START_SECONDS = 60
-ADMIN = "admin"
+
+__all__ = ["ControlPlane", "ControlPlaneError"]
 
 
-class ControlPlaneError(Exception):
-    """A program of the control plane, or a kubectl command, failed; the text says how."""
-
-
-class ControlPlane:
+class ControlPlane(KubernetesAccess):
     """One etcd and one kube-apiserver for as long as the `with` block lasts."""
 
     def __init__(
@@ -64,18 +59,24 @@ class ControlPlane:
         `enter` is put before each program, kubectl too, such as `nsenter --net=...`.
         `users` maps further user names to their groups; `admin` is always there.
         """
-        self.address = address
         self._own_directory = directory is None
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="havip-controlplane-"))
-        self._enter = list(enter)
-        self._users = {ADMIN: ["system:masters"]} | {k: list(v) for k, v in (users or {}).items()}
-        self._tokens = {user: secrets.token_hex(16) for user in self._users}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        directory = directory or Path(tempfile.mkdtemp(prefix="havip-controlplane-"))
         # A namespace of its own has all its ports free; only the shared one must be asked.
         self.port, self._etcd_port, self._peer_port = (
             (port or 6443, 2379, 2380) if enter else (port or _free_port(), *_two_free_ports())
         )
-        self._certificates = self.directory / "certificates"
+        self.address = address
+        self._certificates = directory / "certificates"
+        self._users = {ADMIN: ["system:masters"]} | {k: list(v) for k, v in (users or {}).items()}
+        self._processes: list[subprocess.Popen[bytes]] = []
+        super().__init__(
+            url=f"https://{address}:{self.port}",
+            # The server signs its own certificate and puts it there.
+            ca_file=self._certificates / "apiserver.crt",
+            directory=directory,
+            tokens={user: secrets.token_hex(16) for user in self._users},
+            enter=enter,
+        )
 
     # -- life
 
@@ -119,137 +120,18 @@ class ControlPlane:
         if self._own_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    # -- access
-
-    @property
-    def url(self) -> str:
-        """The API's address, such as https://127.0.0.1:6443."""
-        return f"https://{self.address}:{self.port}"
-
-    @property
-    def ca_file(self) -> Path:
-        """The certificate that vouches for `url`."""
-        return self._certificates / "apiserver.crt"
-
-    @property
-    def admin_kubeconfig(self) -> Path:
-        """A kubeconfig that may do everything."""
-        return self.kubeconfig(ADMIN)
-
-    def kubeconfig(self, identity: str) -> Path:
-        """Write a kubeconfig for a user, or for a ServiceAccount given as "namespace/name".
-
-        The ServiceAccount must exist; its token is a bound one, good for a day.
-        """
-        path = self.directory / f"{identity.replace('/', '.')}.kubeconfig"
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "lab",
-            "clusters": [
-                {
-                    "name": "lab",
-                    "cluster": {"server": self.url, "certificate-authority": str(self.ca_file)},
-                }
-            ],
-            "users": [{"name": identity, "user": {"token": self.token(identity)}}],
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": identity}}],
-        }
-        # JSON is YAML, and every reader of a kubeconfig reads YAML.
-        _write_private(path, json.dumps(config, indent=1))
-        return path
-
-    def token(self, identity: str) -> str:
-        """Return the bearer token of a user, or of a ServiceAccount given as "namespace/name"."""
-        namespace, slash, name = identity.partition("/")
-        if not slash:
-            return self._tokens[identity]
-        return self.kubectl("create", "token", name, "-n", namespace, "--duration=24h").strip()
-
-    def kubectl(self, *arguments: str, input: str | None = None, user: str = ADMIN) -> str:
-        """Run the real kubectl and return what it printed.
-
-        Raises ControlPlaneError with kubectl's own words if it fails.
-        """
-        done = self.try_kubectl(*arguments, input=input, user=user)
-        if done.returncode != 0:
-            raise ControlPlaneError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
-
-    def try_kubectl(
-        self,
-        *arguments: str,
-        input: str | None = None,
-        user: str = ADMIN,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; a failure is in the answer's return code and stderr."""
-        path = self.directory / f"{user.replace('/', '.')}.kubeconfig"
-        if not path.exists():
-            self.kubeconfig(user)
-        return subprocess.run(
-            [*self._enter, kubectl_program(), "--kubeconfig", str(path), *arguments],
-            input=input,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def apply(self, what: Path | str) -> str:
-        """Apply a file or folder (a Path) or a manifest's own text (a str)."""
-        if isinstance(what, Path):
-            return self.kubectl("apply", "-f", str(what))
-        return self.kubectl("apply", "-f", "-", input=what)
-
-    def apply_crds(self, folder: Path) -> None:
-        """Apply the CRDs of a folder and wait until the API serves them."""
-        self.kubectl("apply", "--server-side", "-f", str(folder))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-
-    def create_namespace(self, name: str) -> None:
-        """Create a namespace; one that exists is left as it is."""
-        manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        self.apply(json.dumps(manifest))
-
-    def create_node(
-        self,
-        name: str,
-        *,
-        address: str | None = None,
-        provider_id: str | None = None,
-        labels: Mapping[str, str] | None = None,
-    ) -> None:
-        """Create a Node that is Ready, as a kubelet would; `address` is its InternalIP."""
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {
-                "name": name,
-                "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
-                | dict(labels or {}),
-            },
-            "spec": {"providerID": provider_id} if provider_id else {},
-        }
-        status = {
-            "addresses": [{"type": "InternalIP", "address": address}] if address else [],
-            "conditions": [{"type": "Ready", "status": "True", "reason": "Lab", "message": "up"}],
-        }
-        self.apply(json.dumps(manifest))
-        self.kubectl(
-            "patch", "node", name, "--subresource=status", "-p", json.dumps({"status": status})
-        )
-
     # -- inside
 
     def _write_credentials(self) -> None:
         self._certificates.mkdir(exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-        _write_private(self.directory / "service-account.pem", pem.decode())
+        write_private(self.directory / "service-account.pem", pem.decode())
         lines = [
             f'{self._tokens[user]},{user},{user},"{",".join(groups)}"'
             for user, groups in self._users.items()
         ]
-        _write_private(self.directory / "tokens.csv", "\n".join(lines) + "\n")
+        write_private(self.directory / "tokens.csv", "\n".join(lines) + "\n")
 
     def _etcd_flags(self) -> list[str]:
         client = f"http://127.0.0.1:{self._etcd_port}"
@@ -334,21 +216,6 @@ class ControlPlane:
 
     def _end_of_log(self, program: str) -> str:
         return "\n".join(self.log_file(program).read_text(errors="replace").splitlines()[-15:])
-
-
-def kubectl_program() -> str:
-    """Return the kubectl of our virtual environment, else the one on PATH."""
-    beside = Path(sys.executable).with_name("kubectl")
-    found = str(beside) if beside.exists() else shutil.which("kubectl")
-    if found is None:
-        raise ControlPlaneError("there is no kubectl: run `uv sync --all-extras --group dev`")
-    return found
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
 
 
 def _free_port() -> int:

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from lab.cluster import Lab, LabError
-from lab.controlplane import ControlPlaneError, kubectl_program
 from lab.fleet import MANIFESTS, ROOT, ProgramEndedError
+from lab.kubectl import ControlPlaneError, kubectl_program
 from lab.network import NetworkError, enter
 from lab.progress import step
 
