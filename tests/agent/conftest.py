@@ -21,6 +21,8 @@ from havip.agent.fence import Place
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
+_HOME = os.open("/proc/self/ns/net", os.O_RDONLY)
+
 VIP = IPv4Address("10.99.0.50")
 PLACE = Place("eth0", VIP)
 NODE_MAC = "02:00:00:00:99:01"
@@ -71,6 +73,18 @@ def inside(namespace: str) -> Iterator[None]:
     finally:
         _enter(back)
         os.close(there)
+        os.close(back)
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[None]:
+    """Within a test on the node: the body is back where the API server is."""
+    back = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        _enter(_HOME)
+        yield
+    finally:
+        _enter(back)
         os.close(back)
 
 
