@@ -16,8 +16,8 @@ class Record:
     ``challenger``: the member that suspects the holder, if one does.
     ``given``: the holder of this epoch was appointed by the one before, who had let go.
     ``challenge``, ``unmembered``, ``grant``: the waits in seconds that the holder relies on;
-    whoever wants to take over waits at least this long, whatever its own settings say, so that timings may
-    be changed while the address is in use.
+    whoever wants to take over waits at least this long, whatever its own settings say, so that
+    timings may be changed while the address is in use.
     ``write``: names the write that stored this version, as ``<node>/<run>/<number>``.
     """
 
