@@ -36,7 +36,7 @@ from lab.controlplane import ControlPlane
 ROOT = Path(__file__).parents[2]
 CLUSTER_ID = "test-cluster"
 CLASS = "sim"
-SEVERAL = 4
+SEVERAL = 30
 """Instances in the simulated cloud: i-node1 and so on."""
 
 PROGRAM = """
@@ -346,8 +346,7 @@ def sdk_cloud(cloud: RunningCloud, executor: ThreadPoolExecutor) -> AlibabaCloud
         Credentials("AK-SIM", "SK-SIM"),
         executor,
         Endpoints(cloud.endpoint, cloud.endpoint, "http"),
-        reads=TokenBucket(1000, 1000),
-        writes=TokenBucket(1000, 1000),
+        new_bucket=lambda: TokenBucket(1000, 1000),
     )
 
 

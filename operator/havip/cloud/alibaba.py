@@ -14,6 +14,7 @@ import asyncio
 import functools
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -77,8 +78,7 @@ class AlibabaCloud:
     """One account in one region; see ``havip.cloud.port.Cloud``.
 
     Without ``credentials`` the SDK's own chain is asked: the role of the pod (RRSA) or of the
-    instance. Changes pass ``writes`` and look-ups pass ``reads``, so that a burst of one kind
-    starves no other.
+    instance. The cloud counts calls per action, so each action has a bucket of its own.
     """
 
     def __init__(
@@ -88,15 +88,13 @@ class AlibabaCloud:
         executor: Executor,
         endpoints: Endpoints | None = None,
         *,
-        reads: TokenBucket | None = None,
-        writes: TokenBucket | None = None,
+        new_bucket: Callable[[], TokenBucket] = lambda: TokenBucket(rate=4, burst=40),
     ) -> None:
+        # The default stays below 300 calls in 60 s, the commonest quota of an action.
         endpoints = endpoints or Endpoints()
         self._region = region
         self._executor = executor
-        # 300 calls a minute and action is the commonest quota; all actions together stay below.
-        self._reads = reads or TokenBucket(rate=4, burst=20)
-        self._writes = writes or TokenBucket(rate=4, burst=40)
+        self._buckets: defaultdict[str, TokenBucket] = defaultdict(new_bucket)
         self._vpc = VpcClient(_config(region, credentials, endpoints.vpc, endpoints.protocol))
         self._ecs = EcsClient(_config(region, credentials, endpoints.ecs, endpoints.protocol))
 
@@ -289,15 +287,14 @@ class AlibabaCloud:
         )
 
     async def _read(self, method: Callable[..., Any], request: Any) -> Any:
-        return await self._call(method, request, self._reads, mutating=False)
+        return await self._call(method, request, mutating=False)
 
     async def _write(self, method: Callable[..., Any], request: Any) -> Any:
-        return await self._call(method, request, self._writes, mutating=True)
+        return await self._call(method, request, mutating=True)
 
-    async def _call(
-        self, method: Callable[..., Any], request: Any, bucket: TokenBucket, *, mutating: bool
-    ) -> Any:
+    async def _call(self, method: Callable[..., Any], request: Any, *, mutating: bool) -> Any:
         action = type(request).__name__.removesuffix("Request")
+        bucket = self._buckets[action]
         await bucket.take()
         call = functools.partial(method, request, RuntimeOptions())
         try:

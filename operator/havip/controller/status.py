@@ -394,10 +394,11 @@ def _consistent(seen: Observation, after: HaVipStatus) -> Verdict:
 def _ready(seen: Observation, planned: Plan, verdicts: dict[ConditionType, Verdict]) -> Verdict:
     if _deleting(seen):
         return FALSE, Reason.DELETING, _why(planned)
+    unseen: Verdict = (UNKNOWN, Reason.PENDING, "The cloud has not been seen yet.")
+    if planned.trouble is not None:
+        unseen = (UNKNOWN, planned.trouble.reason, str(planned.trouble))
     for type_ in SUMMARISED:
-        value, reason, message = verdicts.get(
-            type_, (UNKNOWN, Reason.PENDING, "The cloud has not been seen yet.")
-        )
+        value, reason, message = verdicts.get(type_, unseen)
         if value is not TRUE:
             return FALSE, reason, message
     return TRUE, Reason.READY, "Traffic to the address is answered."
