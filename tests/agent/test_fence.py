@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from havip.agent.announce import Announcer
-from havip.agent.fence import CoarseFence, ExactFence, Fence, FenceKind, open_fence
+from havip.agent.fence import (
+    CoarseFence,
+    ExactFence,
+    Fence,
+    FenceKind,
+    Holds,
+    Place,
+    open_fence,
+)
 from havip.agent.nftables import Nftables, NftablesError
 
 from .conftest import PLACE, VIP, Segment, inside, run, until
@@ -44,13 +54,13 @@ def test_a_guarded_address_is_closed_until_it_is_held(segment: Segment, fence: F
     fence.guard(PLACE)
     assert not segment.answered(VIP)
     assert segment.neighbour_knows(VIP) is None, "not even its ARP is answered"
-    assert fence.hold(PLACE, soon())
+    assert fence.hold({PLACE: soon()}) == {PLACE}
     until(lambda: segment.answered(VIP))
 
 
 def test_a_hold_ends_by_itself(segment: Segment, fence: Fence) -> None:
     fence.guard(PLACE)
-    fence.hold(PLACE, time.monotonic() + 1)
+    fence.hold({PLACE: time.monotonic() + 1})
     assert segment.answered(VIP)
     until(lambda: not segment.answered(VIP))
 
@@ -58,22 +68,22 @@ def test_a_hold_ends_by_itself(segment: Segment, fence: Fence) -> None:
 def test_a_hold_that_is_renewed_goes_on(segment: Segment, fence: Fence) -> None:
     fence.guard(PLACE)
     end = time.monotonic() + 0.5
-    fence.hold(PLACE, end)
-    fence.hold(PLACE, soon())
+    fence.hold({PLACE: end})
+    fence.hold({PLACE: soon()})
     until(lambda: time.monotonic() > end + 0.2)
     assert segment.answered(VIP)
 
 
 def test_a_hold_may_be_shortened(segment: Segment, fence: Fence) -> None:
     fence.guard(PLACE)
-    fence.hold(PLACE, soon())
-    fence.hold(PLACE, time.monotonic() + 0.3)
+    fence.hold({PLACE: soon()})
+    fence.hold({PLACE: time.monotonic() + 0.3})
     until(lambda: not segment.answered(VIP))
 
 
 def test_a_release_closes_at_once(segment: Segment, fence: Fence) -> None:
     fence.guard(PLACE)
-    fence.hold(PLACE, soon())
+    fence.hold({PLACE: soon()})
     fence.release(PLACE)
     assert not segment.answered(VIP)
     fence.release(PLACE)  # again does no harm
@@ -83,8 +93,8 @@ def test_a_hold_that_is_over_before_it_is_asked_for_stays_closed(
     segment: Segment, fence: Fence
 ) -> None:
     fence.guard(PLACE)
-    fence.hold(PLACE, soon())
-    assert not fence.hold(PLACE, time.monotonic() - 1)
+    fence.hold({PLACE: soon()})
+    assert not fence.hold({PLACE: time.monotonic() - 1})
     assert not segment.answered(VIP)
 
 
@@ -94,7 +104,7 @@ def test_a_freeze_between_reading_the_clock_and_the_commit_closes_again(segment:
     fence = ExactFence(Nftables(), lambda: next(readings))
     fence.reset()
     fence.guard(PLACE)
-    assert not fence.hold(PLACE, 130.0)
+    assert not fence.hold({PLACE: 130.0})
     assert not segment.answered(VIP)
 
 
@@ -140,7 +150,7 @@ def test_a_flushed_ruleset_is_made_anew_with_all_that_it_guarded(
 ) -> None:
     fence.guard(PLACE)
     run("nft", "flush", "ruleset")
-    assert fence.hold(PLACE, soon())
+    assert fence.hold({PLACE: soon()}) == {PLACE}
     assert segment.answered(VIP)
     fence.release(PLACE)
     assert not segment.answered(VIP)
@@ -150,7 +160,7 @@ def test_what_an_earlier_life_left_open_is_shut_and_stays_guarded(
     segment: Segment, fence: Fence
 ) -> None:
     fence.guard(PLACE)
-    fence.hold(PLACE, soon())
+    fence.hold({PLACE: soon()})
     later, _ = open_fence(time.monotonic)
     assert not segment.answered(VIP)
     later.reset()
@@ -178,7 +188,7 @@ fence.reset()
 place = Place("eth0", IPv4Address("10.99.0.50"))
 fence.guard(place)
 while True:
-    fence.hold(place, time.monotonic() + 0.5)
+    fence.hold({place: time.monotonic() + 0.5})
     print("held", flush=True)
     time.sleep(0.1)
 """
@@ -207,8 +217,42 @@ def test_a_frozen_or_killed_holder_is_cut_off(segment: Segment, blow: signal.Sig
             holder.kill()
 
 
+class Counting(Nftables):
+    """The real thing, with a count of its transactions."""
+
+    count = 0
+
+    def run(self, commands: str) -> str:
+        self.count += 1
+        return super().run(commands)
+
+
+async def test_holds_of_one_turn_are_one_transaction(segment: Segment) -> None:
+    nftables = Counting()
+    fence = ExactFence(nftables, time.monotonic)
+    fence.reset()
+    holds, other, past = Holds(fence), Place("eth0", IPv4Address("10.99.0.51")), 0.0
+    before = nftables.count
+    both = await asyncio.gather(holds.hold(PLACE, soon()), holds.hold(other, soon()))
+    assert list(both) == [True, True]
+    assert nftables.count == before + 1
+    one = await asyncio.gather(holds.hold(PLACE, past), holds.hold(other, soon()))
+    assert list(one) == [False, True]
+
+
+async def test_a_hold_that_is_given_up_before_its_turn_opens_nothing(
+    segment: Segment, fence: Fence
+) -> None:
+    fence.guard(PLACE)
+    asked = asyncio.create_task(Holds(fence).hold(PLACE, soon()))
+    await asyncio.sleep(0)
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert not segment.answered(VIP)
+
+
 def test_without_nftables_a_hold_is_only_as_good_as_the_clock() -> None:
     fence = CoarseFence(lambda: 100.0)
     assert fence.kind is FenceKind.COARSE
-    assert fence.hold(PLACE, 101.0)
-    assert not fence.hold(PLACE, 100.0)
+    assert fence.hold({PLACE: 101.0}) == {PLACE}
+    assert not fence.hold({PLACE: 100.0})

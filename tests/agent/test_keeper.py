@@ -15,7 +15,7 @@ import pytest
 from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
 from havip.agent.epochs import Epochs
-from havip.agent.fence import open_fence
+from havip.agent.fence import Holds, open_fence
 from havip.agent.keeper import Keeper, Node
 from havip.agent.kube import Kube
 from havip.agent.objects import Assignment
@@ -97,6 +97,7 @@ async def stage(
             "node1",
             1,
             fence,
+            Holds(fence),
             addresses,
             announcer,
             Peers(Sealer("node1", 1, KEY), Opener("node1", [KEY]), lambda _, __: None),

@@ -10,9 +10,10 @@ The tables outlive a killed agent on purpose: guarded and no longer held means c
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final, Protocol
@@ -96,8 +97,11 @@ class Fence(Protocol):
     def unguard(self, place: Place) -> None:
         """Forget the place, which opens it: remove the address first."""
 
-    def hold(self, place: Place, until: float) -> bool:
-        """Open the place until `until` (seconds of the fence's clock); False if that is past."""
+    def hold(self, ends: Mapping[Place, float]) -> set[Place]:
+        """Open each place until its end, in seconds of the fence's clock.
+
+        Returns the places that are open now; one whose end is past is closed.
+        """
 
     def release(self, place: Place) -> None:
         """Close the place now."""
@@ -146,20 +150,24 @@ class ExactFence:
             + "".join(f"delete element {f} {TABLE} guarded {{ {place} }}\n" for f in _FAMILIES)
         )
 
-    def hold(self, place: Place, until: float) -> bool:
+    def hold(self, ends: Mapping[Place, float]) -> set[Place]:
         """See `Fence.hold`."""
-        left = int((until - self._clock()) * 1000)
-        if left <= 0:
+        now = self._clock()
+        left = {place: int((until - now) * 1000) for place, until in ends.items()}
+        for place in [place for place, rest in left.items() if rest <= 0]:
+            del left[place]
             self.release(place)
-            return False
-        self._held[place] = until
-        self._run(_hold(place, left))
-        if self._clock() >= until:
+        if not left:
+            return set()
+        self._held |= {place: ends[place] for place in left}
+        self._run("".join(_hold(place, rest) for place, rest in left.items()))
+        now = self._clock()
+        for place in [place for place in left if now >= ends[place]]:
             # We were stopped between reading the clock and the commit: the timeout we asked for
             # was counted from too late.
+            del left[place]
             self.release(place)
-            return False
-        return True
+        return set(left)
 
     def release(self, place: Place) -> None:
         """See `Fence.release`."""
@@ -231,15 +239,54 @@ class CoarseFence:
     def unguard(self, place: Place) -> None:
         """Nothing was guarded."""
 
-    def hold(self, place: Place, until: float) -> bool:
+    def hold(self, ends: Mapping[Place, float]) -> set[Place]:
         """See `Fence.hold`."""
-        return self._clock() < until
+        now = self._clock()
+        return {place for place, until in ends.items() if now < until}
 
     def release(self, place: Place) -> None:
         """Nothing to close."""
 
     def close(self) -> None:
         """Nothing to leave."""
+
+
+class Holds:
+    """Gathers the holds that come within one turn of the event loop into one transaction.
+
+    The heartbeats of a node's HaVips are answered together, so their holds are renewed together.
+    """
+
+    def __init__(self, fence: Fence) -> None:
+        """Open places in this fence."""
+        self._fence = fence
+        self._waiting: list[tuple[Place, float, asyncio.Future[bool]]] = []
+
+    async def hold(self, place: Place, until: float) -> bool:
+        """Open the place until `until`; False if that is past. Cancelled, it opens nothing.
+
+        Raises:
+            NftablesError: the fence failed; the place is as it was.
+
+        """
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._settle)
+        answer: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append((place, until, answer))
+        return await answer
+
+    def _settle(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        asked = [entry for entry in waiting if not entry[2].done()]
+        try:
+            opened = self._fence.hold({place: until for place, until, _ in asked})
+        except NftablesError as error:
+            for _, _, answer in asked:
+                answer.set_exception(error)
+            return
+        for place, _, answer in asked:
+            answer.set_result(place in opened)
 
 
 def open_fence(clock: Callable[[], float]) -> tuple[Fence, str]:

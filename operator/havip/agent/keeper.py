@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any, Final
 from havip.agent.address import Addresses, Spot
 from havip.agent.announce import Announcements, Announcer
 from havip.agent.epochs import Epochs
-from havip.agent.fence import Fence, FenceKind
+from havip.agent.fence import Fence, FenceKind, Holds
 from havip.agent.health import Checks
 from havip.agent.kube import KubeError, Object
 from havip.agent.nftables import NftablesError
@@ -65,6 +66,7 @@ class Node:
     name: str
     life: int
     fence: Fence
+    holds: Holds
     addresses: Addresses
     announcer: Announcer
     peers: Peers
@@ -318,7 +320,7 @@ class Keeper:
             return
         self.until = until
         try:
-            if not node.fence.hold(spot.place, until):
+            if not await node.holds.hold(spot.place, until):
                 return
         except NftablesError as error:
             # Closed as far as we know. Without the fence there is no hold.
@@ -327,7 +329,7 @@ class Keeper:
             return
         now = node.clock()
         if not node.addresses.present(spot.place) or self._address_until < until + SPARE:
-            seconds = until - now + 2 * SPARE
+            seconds = math.ceil(until - now + 2 * SPARE)
             if not await node.addresses.put(spot, seconds):
                 return
             self._address_until = now + seconds

@@ -21,7 +21,7 @@ from lightkube.core.exceptions import ConfigError
 from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
 from havip.agent.epochs import Epochs
-from havip.agent.fence import Fence, open_fence
+from havip.agent.fence import Fence, Holds, open_fence
 from havip.agent.instance import Instance, MetadataError, identify
 from havip.agent.keeper import Node
 from havip.agent.kube import Kube, KubeError
@@ -129,6 +129,7 @@ class Agent:
             options.node,
             life,
             self._fence,
+            Holds(self._fence),
             self._addresses,
             self._announcer,
             peers,
