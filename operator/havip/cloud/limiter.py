@@ -23,18 +23,20 @@ class TokenBucket:
         self._burst = burst
         self._clock = clock
         self._sleep = sleep
-        # The moment the next call may leave were there no burst: "theoretical arrival time".
-        self._next = clock()
+        # When the bucket would be full again: each call puts it off by the time of one call.
+        self._full_at = clock()
+        self._paused_until = clock()
 
     async def take(self) -> None:
         """Wait until a call may leave. Those who wait leave in the order they came."""
         now = self._clock()
-        self._next = max(self._next, now - (self._burst - 1) / self._rate)
-        wait = self._next - now
-        self._next += 1 / self._rate
+        self._full_at = max(self._full_at, now)
+        wait = self._full_at - (self._burst - 1) / self._rate - now
+        self._full_at += 1 / self._rate
+        wait = max(wait, self._paused_until - now)
         if wait > 0:
             await self._sleep(wait)
 
     def pause(self, seconds: float) -> None:
         """Let nothing through for this long: the cloud said it is too much."""
-        self._next = max(self._next, self._clock() + seconds)
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
