@@ -359,6 +359,9 @@ def plane() -> Iterator[ControlPlane]:
     """An API server of our own: what other parts' tests leave must not be reconciled."""
     with ControlPlane() as started:
         started.apply_crds(ROOT / "crds")
+        for kind in ("havips", "havipclasses", "havipnodes"):
+            # The API takes a moment to serve what it has just learnt of.
+            eventually(lambda kind=kind: started.try_kubectl("get", kind).returncode == 0)  # type: ignore[misc]
         yield started
 
 
