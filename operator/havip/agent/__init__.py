@@ -6,9 +6,14 @@ the register, health, links, time) and carries out its actions (send, write, hol
 ==============  ======================================================================
 module          what it meets
 ==============  ======================================================================
-`loop`          one `Election` per HaVip: events in, actions out in order
+`main`          the program: puts the parts together, takes them apart
+`loop`          which HaVips there are, and which event belongs to which
+`keeper`        one HaVip: its `Election`, events in, actions out in order
+`kube`          the Kubernetes API: calls with a deadline, watches
 `transport`     the peers: UDP, one datagram per peer and tick
 `register`      the Lease of a HaVip: compare-and-swap, and a watch
+`netlink`       pyroute2, the part that is used; `lean` loads such parts
+`nftables`      a binding to libnftables
 `fence`         nftables: the kernel ends a hold by itself, to the millisecond
 `address`       netlink: the address on the interface, with a lifetime behind the fence
 `announce`      gratuitous ARP

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
 from collections.abc import AsyncGenerator, Mapping
@@ -19,6 +20,12 @@ from typing import Any, Final
 import httpx2
 from lightkube.config.client_adapter import AsyncClient, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
+
+from havip.agent.lean import without
+
+# HTTP/2 would be 4 MiB, and is of no use for a few calls a second.
+with without("h2"):
+    importlib.import_module("httpcore2")
 
 log = logging.getLogger(__name__)
 
