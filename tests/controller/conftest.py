@@ -129,7 +129,7 @@ class Cluster:
             },
         )
 
-    def klass(self, name: str = CLASS, v_switch_id: str = "vsw-sim") -> None:
+    def klass(self, name: str = CLASS, v_switch_id: str = "vsw-sim", **spec: Any) -> None:
         endpoint = self.cloud.endpoint
         self.create(
             "HaVipClass",
@@ -140,6 +140,7 @@ class Cluster:
                     "vSwitchId": v_switch_id,
                     "endpoints": {"vpc": endpoint, "ecs": endpoint, "protocol": "http"},
                     "credentials": {"secretRef": {"name": "key"}},
+                    **spec,
                 },
             },
         )

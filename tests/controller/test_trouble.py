@@ -55,6 +55,17 @@ def test_an_unknown_v_switch_is_named(cluster: Cluster) -> None:
     cluster.wait_gone()
 
 
+def test_a_v_switch_of_another_vpc_is_refused(cluster: Cluster) -> None:
+    cluster.klass("elsewhere", vpcId="vpc-other")
+    cluster.havip(className="elsewhere")
+    cluster.wait_for("Accepted", "False", "InvalidSpec")
+    assert "vpc-sim, not in vpc-other" in cluster.message("Accepted")
+    cluster.patch(
+        "HaVipClass", "elsewhere", {"op": "replace", "path": "/spec/vpcId", "value": "vpc-sim"}
+    )
+    cluster.wait_for("MembersReady", "True")
+
+
 def test_a_taken_address_is_named_and_had_once_it_is_free(cluster: Cluster) -> None:
     cluster.havip("first", address="10.77.0.80")
     cluster.wait_for("Provisioned", "True", name="first")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from havip.api import names
 from havip.api.conditions import Reason
-from havip.api.errors import CredentialsRefused, NotFound, UserError
+from havip.api.errors import CredentialsRefused, InvalidSpec, NotFound, UserError
 from havip.api.havipclass import HaVipClass
 from havip.cloud.alibaba import Credentials, Endpoints
 from havip.cloud.port import Cloud, InstanceFacts
@@ -49,6 +49,30 @@ class Account:
     users: set[str] = field(default_factory=set)
     """Uids of the HaVips that live here."""
     _instances: dict[str, tuple[float, InstanceFacts | None]] = field(default_factory=dict)
+    _vpcs: dict[str, str] = field(default_factory=dict)
+
+    async def check_place(self, klass: HaVipClass) -> None:
+        """Raise ``InvalidSpec`` or ``NotFound`` unless the class's vSwitch is in its VPC.
+
+        The cloud is asked once: a vSwitch never changes its VPC.
+        """
+        vpc_id, v_switch_id = klass.spec.vpc_id, klass.spec.v_switch_id
+        if vpc_id is None:
+            return
+        if v_switch_id not in self._vpcs:
+            found = await self.cloud.describe_v_switch(v_switch_id)
+            if found is None:
+                raise NotFound(
+                    f"There is no vSwitch {v_switch_id} in {klass.spec.region}: correct"
+                    f" spec.vSwitchId of the HaVipClass {klass.metadata.name}.",
+                    reason=Reason.V_SWITCH_NOT_FOUND,
+                )
+            self._vpcs[v_switch_id] = found.vpc_id
+        if self._vpcs[v_switch_id] != vpc_id:
+            raise InvalidSpec(
+                f"The vSwitch {v_switch_id} is in {self._vpcs[v_switch_id]}, not in {vpc_id}:"
+                f" correct spec.vpcId of the HaVipClass {klass.metadata.name}."
+            )
 
     async def instances(self, ids: Collection[str]) -> dict[str, InstanceFacts]:
         """Look up instances, from memory where that is fresh: an instance keeps its vSwitch."""

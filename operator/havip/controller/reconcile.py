@@ -164,6 +164,7 @@ class Worker:
     async def _observe(self, havip: HaVip, now: float) -> Observation:
         world = self._around.world
         klass = world.classes.get(havip.spec.class_name)
+        deleting = havip.metadata.deletion_timestamp is not None
         trouble: HaVipError | None = None
         account: Account | None = None
         if klass is None:
@@ -174,9 +175,10 @@ class Worker:
         else:
             try:
                 account = await self._around.accounts.of(klass, self._uid)
+                if not deleting:
+                    await account.check_place(klass)
             except HaVipError as error:
                 trouble = error
-        deleting = havip.metadata.deletion_timestamp is not None
         if deleting and not self._deleting:
             # The order of a deletion depends on who is the master now.
             self._deleting, self._changed_at = True, now
