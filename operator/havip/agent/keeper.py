@@ -318,11 +318,14 @@ class Keeper:
         node, spot = self._node, self._spot
         if self.ownership is None or spot is None:
             return
-        self.until = until
+        nearer, self.until = until < self.until, until
         try:
             if not await node.holds.hold(spot.place, until):
                 return
         except NftablesError as error:
+            if nearer:
+                # What comes next relies on the nearer end. The next hold sets the address again.
+                await node.addresses.remove(spot.place)
             # Closed as far as we know. Without the fence there is no hold.
             self.failures += 1
             log.error("%s: the fence failed: %s", self._name, error)
