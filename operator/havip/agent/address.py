@@ -217,6 +217,7 @@ class Addresses:
                 self.on_change()
 
     def _note(self, message: Any) -> None:  # noqa: ANN401
+        before = dict(self.links), dict(self.assigned)
         match message["event"]:
             case "RTM_NEWLINK":
                 link = _link(message)
@@ -229,9 +230,9 @@ class Addresses:
             case "RTM_DELADDR":
                 gone = _assigned(message)
                 self.assigned.pop((gone.index, gone.value.ip), None)
-            case _:
-                return
-        self.on_change()
+        # Every renewal of a lifetime brings a notice; only what is new is worth a look.
+        if before != (self.links, self.assigned):
+            self.on_change()
 
 
 def _link(message: Any) -> Link:  # noqa: ANN401
