@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import random
+import socket
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,19 +179,20 @@ def test_never_two_leaders(seed: int) -> None:
     assert led > 0
 
 
+def elector_at(kubeconfig: Path, name: str, lease: str) -> Elector:
+    settings = client.Configuration()
+    config.load_kube_config(  # type: ignore[no-untyped-call]
+        config_file=str(kubeconfig), client_configuration=settings
+    )
+    settings.retries = False
+    store = KubernetesLease(client.ApiClient(configuration=settings), "havip-system", lease)
+    return Elector(store, name, ElectorTiming(duration=4.0, renew_deadline=2.0, retry=0.2, call=1))
+
+
 @pytest.mark.apiserver
 def test_on_a_real_api_server_one_leads_and_hands_over(bare: Cluster) -> None:
-    timing = ElectorTiming(duration=3.0, renew_deadline=2.0, retry=0.2, call=1.0)
-
-    def elector(name: str) -> Elector:
-        settings = client.Configuration()
-        config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=str(bare.kubeconfig), client_configuration=settings
-        )
-        api = client.ApiClient(configuration=settings)
-        return Elector(KubernetesLease(api, "havip-system", "try-elector"), name, timing)
-
-    one, other, stop = elector("a"), elector("b"), threading.Event()
+    one, other = (elector_at(bare.kubeconfig, who, "try-elector") for who in ("a", "b"))
+    stop = threading.Event()
     assert one.acquire(stop)
     keeping = threading.Thread(target=one.keep, args=(stop,))
     keeping.start()
@@ -201,6 +205,67 @@ def test_on_a_real_api_server_one_leads_and_hands_over(bare: Cluster) -> None:
     one.release()
     assert other.acquire(threading.Event())
     assert not one.valid()
+
+
+class Wire:
+    """A TCP connection to the API server that can go silent: what is sent is not answered."""
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self.silent = threading.Event()
+        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self._target)
+            self._sockets += [near, far]
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                if not self.silent.is_set():
+                    other.sendall(data)
+
+    def close(self) -> None:
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+
+@pytest.mark.apiserver
+def test_a_leader_that_hears_nothing_stops_before_it_is_followed(
+    bare: Cluster, tmp_path: Path
+) -> None:
+    wire = Wire(bare.plane.port)
+    over_wire = tmp_path / "kubeconfig"
+    over_wire.write_text(bare.kubeconfig.read_text().replace(bare.plane.url, wire.url))
+    cut_off = elector_at(over_wire, "a", "try-outage")
+    other = elector_at(bare.kubeconfig, "b", "try-outage")
+    stop = threading.Event()
+    assert cut_off.acquire(stop)
+    keeping = threading.Thread(target=cut_off.keep, args=(stop,))
+    keeping.start()
+    try:
+        assert not other.step()
+        wire.silent.set()
+        while not other.step():
+            stopped = not cut_off.valid()
+            stop.wait(0.02)
+        assert stopped
+        assert not cut_off.valid()
+        keeping.join(10)
+        assert not keeping.is_alive()
+    finally:
+        stop.set()
+        wire.close()
 
 
 @pytest.mark.apiserver
