@@ -300,6 +300,39 @@ def test_ready_needs_all_three_views_to_agree() -> None:
     assert consistent.reason == Reason.CLOUD_DIFFERS
 
 
+def test_the_last_report_of_a_dead_holder_is_no_witness() -> None:
+    hold = {"uid": "u", "namespace": "n", "name": "web", "address": "10.0.0.9", "epoch": 2}
+    dead = HaVipNodeStatus(
+        instance_id="i-1",
+        heartbeat_at=NOW - timedelta(seconds=10),
+        kernel_addresses=("10.0.0.9",),
+    )
+    alive = HaVipNodeStatus.from_json(
+        {
+            "instanceId": "i-2",
+            "heartbeatAt": NOW.isoformat(),
+            "kernelAddresses": ["10.0.0.9"],
+            "holds": [{**hold, "since": (NOW - timedelta(seconds=5)).isoformat()}],
+        }
+    )
+    mine = facts(associated_instances=MEMBERS, master_instance_id="i-2")
+    picture = seen(
+        None,
+        mine,
+        node(1, agent=dead),
+        node(2, agent=alive),
+        register=RegisterFacts("node2", 2),
+    )
+    assert is_true(status(picture, plan(picture)).conditions, ConditionType.CONSISTENT)
+
+    # Were it alive with the address still on, its next report would say so.
+    frozen = dead.model_copy(update={"heartbeat_at": NOW})
+    split = replace(picture, nodes=(node(1, agent=frozen), node(2, agent=alive)))
+    told = find_condition(status(split, plan(split)).conditions, ConditionType.CONSISTENT)
+    assert told is not None
+    assert told.reason == Reason.SEVERAL_OWNERS
+
+
 def test_a_cloud_that_is_away_unsays_nothing() -> None:
     mine = facts(associated_instances=MEMBERS)
     picture = seen(None, mine, node(1), node(2))

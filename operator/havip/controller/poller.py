@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from havip.api.errors import CloudError, HaVipError
+from havip.api.errors import BugError, CloudError, HaVipError
 from havip.cloud.port import Cloud, HaVipFacts
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,11 @@ class Poller:
         """List, and return how many seconds to wait until the next time."""
         try:
             facts = await self._cloud.describe_ha_vips()
-        except HaVipError as error:
+        except Exception as caught:
+            # Whatever it is, all HaVips of the account depend on this loop going on.
+            error = caught if isinstance(caught, HaVipError) else BugError(repr(caught))
+            if error is not caught:
+                log.exception("Listing the HaVips failed by a fault of ours")
             if self.error is None:
                 log.warning("Listing the HaVips failed: %s", error)
             self.error = error

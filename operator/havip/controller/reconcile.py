@@ -144,7 +144,9 @@ class Worker:
             await self._finish(havip, planned)
             return None
         await self._keep_register(seen, fresh=fresh)
-        if planned.step is not None and fresh:
+        if planned.step is not None and now < self._hold_until:
+            self._look_again(self._hold_until - now)
+        elif planned.step is not None and fresh:
             await self._execute(havip, planned)
         elif not fresh:
             self._list_after(self._changed_at)
