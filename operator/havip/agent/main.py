@@ -32,7 +32,7 @@ from havip.agent.objects import follow_havips, follow_nodes
 from havip.agent.register import LeaseRegister
 from havip.agent.report import Reporter, interfaces_of, status_of_keepers
 from havip.agent.transport import Peers, read_keys
-from havip.api.errors import InvalidSpec
+from havip.api.errors import BugError, InvalidSpec
 from havip.api.havipnode import Fence as ReportedFence
 from havip.api.havipnode import HaVipNodeStatus
 from havip.election.wire import Addressed, Opener, Sealer
@@ -74,6 +74,7 @@ def run(
 
     Raises:
         UserError: an option, a key or the kubeconfig cannot work.
+        BugError: a part of it ended; what it held was let go of.
 
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -168,9 +169,9 @@ class Agent:
         log.info("node %s, fence %s, on its way", options.node, self._fence.kind.value)
         try:
             await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    log.error("a part of the agent ended: %r", task.exception())
+            # None of these ever ends by itself: one that did was a bug. Let go in good order all
+            # the same, and say so at the end.
+            broken = [task.exception() for task in tasks if task.done()]
             # The watches go on meanwhile: a handover wants to hear of the register.
             await loop.stop()
             with contextlib.suppress(KubeError, KeyError, TimeoutError):
@@ -188,6 +189,8 @@ class Agent:
             self._announcer.close()
             with contextlib.suppress(NftablesError):
                 self._fence.close()
+        if broken:
+            raise BugError(f"a part of the agent ended: {broken[0]!r}") from broken[0]
 
     async def _clean_up(self, clock: Any) -> None:  # noqa: ANN401
         """Close and remove what an earlier life left; a fence is only dropped when that is gone."""
