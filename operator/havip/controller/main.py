@@ -73,6 +73,7 @@ def run(
             controller.lead(stop)
     finally:
         server.shutdown()
+        server.server_close()
 
 
 class Controller:

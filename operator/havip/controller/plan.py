@@ -327,7 +327,11 @@ def _members(seen: Observation) -> tuple[tuple[Member, ...], int]:
 
 
 def _teardown(seen: Observation) -> Plan:
-    """Undo in order: address released, members out (the master last), the HaVip itself."""
+    """Undo in order: address released, members out (the master last), the HaVip itself.
+
+    What is retained stays in the cloud with its members, just as it is; it only loses our tags,
+    so that another object may adopt it.
+    """
     havip, cloud = seen.havip, seen.cloud
     if cloud is None or seen.klass is None:
         if not ever_tried(havip):
