@@ -184,3 +184,17 @@ async def test_the_epoch_is_on_the_disk_when_the_register_has_it(
 ) -> None:
     await stage.acquire()
     assert Epochs(tmp_path).recall(stage.keeper.assignment.uid) == 1
+
+
+async def test_without_a_disk_to_keep_epochs_on_nothing_is_claimed(
+    stage: Stage, tmp_path: Path
+) -> None:
+    tmp_path.rmdir()
+    tmp_path.write_text("a file where the folder was: neither write nor unlink can succeed")
+    stage.keeper.start(await stage.lease())
+    await eventually(lambda: stage.keeper.failures > 3)
+    assert not stage.keeper.owns
+    assert "holderIdentity" not in (await stage.lease())["spec"]
+    tmp_path.unlink()
+    tmp_path.mkdir()
+    await eventually(lambda: stage.keeper.owns)

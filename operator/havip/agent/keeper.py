@@ -8,6 +8,7 @@ is sent. Reads and writes themselves run beside it and come back as events.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections import deque
@@ -38,10 +39,12 @@ from havip.election.actions import (
     Write,
 )
 from havip.election.events import (
+    Answered,
     CandidatesChanged,
     Event,
     HealthChanged,
     Leave,
+    Outcome,
     ReadFailed,
     Seen,
     SettingsChanged,
@@ -109,6 +112,8 @@ class Keeper:
         """When the register last answered."""
         self.last_tick = node.clock()
         self.failures = 0
+        self._unkept: int | None = None
+        """An epoch that the disk would not take: until it does, we promise and claim nothing."""
         self._node = node
         self._spot: Spot | None = None
         self._healthy: bool | None = None
@@ -283,6 +288,9 @@ class Keeper:
 
     async def _perform(self, action: Action | Restore) -> None:
         match action:
+            case Send() | Write() if not await self._epoch_kept():
+                if isinstance(action, Write):
+                    self.handle(Answered(action.record.write, Outcome.REFUSED))
             case Send(to, message):
                 self._node.peers.send(to, self.assignment.uid, message)
             case Hold(until):
@@ -371,15 +379,27 @@ class Keeper:
         removed = await node.addresses.remove(spot.place)
         return fenced or removed
 
+    async def _epoch_kept(self) -> bool:
+        """Tell whether what we say now would be known after a restart; try once more if not."""
+        if self._unkept is not None:
+            await asyncio.to_thread(self._remember, self._unkept)
+        return self._unkept is None
+
     def _remember(self, epoch: int) -> None:
         uid = self.assignment.uid
+        self._unkept = epoch
         try:
             self._node.epochs.remember(uid, epoch)
         except OSError as error:
+            self.failures += 1
+            log.error("%s: cannot keep the epoch: %s", self._name, error)
             # A file that is behind would be trusted after a restart; without one the register
             # is read first.
-            log.error("%s: cannot keep the epoch: %s", self._name, error)
-            self._node.epochs.forget(uid)
+            with contextlib.suppress(OSError):
+                self._node.epochs.forget(uid)
+                self._unkept = None
+        else:
+            self._unkept = None
 
     # -- the register -----------------------------------------------------------------------------
 
