@@ -45,7 +45,8 @@ from havip.controller.main import run
 from havip.controller.poller import Pace
 drift, settle, backoff, retry = map(float, sys.argv[2:6])
 run(namespace="havip-system", cluster_id="test-cluster", identity=sys.argv[1],
-    listen="127.0.0.1:0", pace=Pace(drift=drift, settle=settle, backoff=backoff, retry=retry))
+    listen="127.0.0.1:0",
+    pace=Pace(drift=drift, settle=settle, backoff=backoff, retry=retry, tie=1.0))
 """
 
 PLURALS = {
@@ -251,7 +252,7 @@ class Cluster:
         self,
         identity: str = "one",
         *,
-        drift: float = 60.0,
+        drift: float = 2.0,
         settle: float = 0.1,
         backoff: float = 0.2,
         retry: float = 1.0,
@@ -414,7 +415,7 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
     for number in (1, 2, 3):
         standing.node(number)
     if not standing.processes:
-        standing.start_controller(drift=2.0)
+        standing.start_controller()
     standing.cloud.control.clear_calls()
     yield standing
     standing.cloud.control.clear_faults()

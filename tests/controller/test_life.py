@@ -247,3 +247,13 @@ def test_two_owners_are_reported(cluster: Cluster) -> None:
     cluster.report(2, kernelAddresses=[address])
     cluster.wait_for("Consistent", "False", "SeveralOwners")
     assert "node1, node2" in cluster.message("Consistent")
+
+
+def test_a_holder_that_is_no_member_is_taken_out_of_a_still_register(cluster: Cluster) -> None:
+    uid = cluster.havip()["metadata"]["uid"]
+    cluster.wait_for("MembersReady", "True")
+    cluster.hold(uid, "gone", 7)
+    cluster.wait_for("Held", "False", "NoHolder")
+    spec = cluster.get("Lease", lease_name(uid))["spec"]
+    assert "holderIdentity" not in spec
+    assert spec["leaseTransitions"] == 7

@@ -33,6 +33,8 @@ class Pace:
     """Before the second try after a failure; doubled from try to try."""
     retry: float = 30.0
     """Before asking again for what the user must mend: a quota, an address, a permission."""
+    tie: float = 20.0
+    """How long a register must be still before a holder that is no member is taken out of it."""
 
 
 @dataclass(frozen=True, slots=True)

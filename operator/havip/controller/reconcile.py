@@ -36,8 +36,6 @@ LEAVING_SECONDS = 10.0
 """How long a leaving holder may take to hand the address over."""
 CLOUD_FOLLOWS_SECONDS = 30.0
 """How long after a change of holder the cloud is watched for following it."""
-TIE_SECONDS = 20.0
-"""How long a register must be still before a holder that is no member is taken out of it."""
 QUIET_BUSY_TRIES = 3
 """A cloud that is busy this often in a row is ordinary; only then do conditions speak of it."""
 
@@ -389,7 +387,8 @@ class Worker:
         member = holder is not None and holder.instance_id in mine.associated_instances
         if not register.holder or member or not mine.settled or havip.spec.suspend:
             return
-        left = max(TIE_SECONDS, _unmembered_seconds(havip) * 1.5) - (now - self._register_at)
+        still = max(self._around.pace.tie, _unmembered_seconds(havip) * 1.5)
+        left = still - (now - self._register_at)
         if left > 0:
             self._look_again(left)
             return
