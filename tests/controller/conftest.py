@@ -231,6 +231,13 @@ class Cluster:
             lambda seen: {n for n, state in seen.items() if state == "Associated"} == set(nodes),
         )
 
+    def wait_for_lead(self, identity: str) -> None:
+        """Wait until this controller is the active one."""
+        eventually(
+            lambda: self.get("Lease", "havip-controller").get("spec", {}).get("holderIdentity"),
+            lambda seen: seen == identity,
+        )
+
     def wait_gone(self, name: str = "web", within: float = 30.0) -> None:
         eventually(lambda: self.get("HaVip", name), lambda seen: not seen, within)
 

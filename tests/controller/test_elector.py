@@ -17,7 +17,7 @@ from kubernetes import client, config
 from havip.controller.elector import Elector, ElectorTiming, KubernetesLease
 from havip.controller.kube import KubernetesError
 
-from .conftest import Cluster, eventually
+from .conftest import Cluster
 
 TIMING = ElectorTiming(duration=15.0, renew_deadline=10.0, retry=2.0, call=3.0)
 
@@ -272,6 +272,7 @@ def test_a_leader_that_hears_nothing_stops_before_it_is_followed(
 def test_of_two_controllers_the_second_takes_over_when_the_first_is_killed(
     cluster: Cluster,
 ) -> None:
+    cluster.wait_for_lead("one")
     cluster.start_controller("two")
     first = cluster.processes[0]
     cluster.havip()
@@ -283,5 +284,4 @@ def test_of_two_controllers_the_second_takes_over_when_the_first_is_killed(
     cluster.havip("later")
     cluster.wait_for("MembersReady", "True", name="later", within=60)
     assert len(cluster.cloud.control.ha_vips()) == 2
-    lease = eventually(lambda: cluster.get("Lease", "havip-controller"))
-    assert lease["spec"]["holderIdentity"] == "two"
+    cluster.wait_for_lead("two")
