@@ -8,17 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from havip.agent.kube import Kube, KubeError, NoAnswerError, Object, RefusedError
 from havip.api import names
 from havip.election.events import Answered, Outcome
 from havip.election.record import Record
-
-ANNOTATION_GIVEN: Final = f"{names.GROUP}/given"
-"""Present when the former holder itself appointed this one."""
-ANNOTATION_WAITS: Final = f"{names.GROUP}/waits"
-"""The waits in seconds that the holder relies on: challenge, unmembered, grant."""
 
 
 def leases(namespace: str) -> str:
@@ -36,16 +30,16 @@ def to_record(lease: Object) -> Record:
     """Read what a Lease says as a register. Raises `ValueError` where it makes no sense."""
     spec = lease.get("spec") or {}
     notes = lease["metadata"].get("annotations") or {}
-    waits = [float(wait) for wait in notes.get(ANNOTATION_WAITS, "0,0,0").split(",")]
+    waits = [float(wait) for wait in notes.get(names.ANNOTATION_WAITS, "0,0,0").split(",")]
     if len(waits) != 3:
-        raise ValueError(f"{ANNOTATION_WAITS} must have three numbers")
+        raise ValueError(f"{names.ANNOTATION_WAITS} must have three numbers")
     return Record(
         version=int(lease["metadata"]["resourceVersion"]),
         holder=spec.get("holderIdentity") or None,
         epoch=int(spec.get("leaseTransitions") or 0),
         members=frozenset(filter(None, notes.get(names.ANNOTATION_MEMBERS, "").split(","))),
         challenger=notes.get(names.ANNOTATION_CHALLENGE) or None,
-        given=ANNOTATION_GIVEN in notes,
+        given=names.ANNOTATION_GIVEN in notes,
         challenge=waits[0],
         unmembered=waits[1],
         grant=waits[2],
@@ -59,8 +53,8 @@ def to_lease(known: Object, record: Record, now: datetime) -> Object:
     notes = {
         names.ANNOTATION_MEMBERS: ",".join(sorted(record.members)),
         names.ANNOTATION_CHALLENGE: record.challenger or "",
-        ANNOTATION_GIVEN: "true" if record.given else "",
-        ANNOTATION_WAITS: f"{record.challenge!r},{record.unmembered!r},{record.grant!r}",
+        names.ANNOTATION_GIVEN: "true" if record.given else "",
+        names.ANNOTATION_WAITS: f"{record.challenge!r},{record.unmembered!r},{record.grant!r}",
         names.ANNOTATION_WRITE: record.write,
     }
     foreign = {k: v for k, v in (old.get("annotations") or {}).items() if k not in notes}

@@ -11,6 +11,7 @@ from typing import Any
 from havip.api.havip import HaVip
 from havip.api.names import (
     ANNOTATION_CHALLENGE,
+    ANNOTATION_GIVEN,
     ANNOTATION_MEMBERS,
     ANNOTATION_WRITE,
     LABEL_NAME,
@@ -34,7 +35,15 @@ def register_facts(lease: Mapping[str, Any]) -> RegisterFacts:
 
 
 def new_lease(havip: HaVip, namespace: str) -> Json:
-    """Return the Lease to create: nobody holds the address, and the epoch is zero."""
+    """Return the Lease to create: nobody holds the address, and the epoch is zero.
+
+    Where somebody deleted the Lease of a HaVip that has a holder, the last one known goes into the
+    new one: it may still hold, and without members nobody takes over from it before a long rest.
+    """
+    spec: Json = {"leaseTransitions": 0}
+    if havip.status.holder is not None:
+        holder = havip.status.holder
+        spec = {"holderIdentity": holder.node, "leaseTransitions": holder.epoch}
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -47,7 +56,7 @@ def new_lease(havip: HaVip, namespace: str) -> Json:
                 LABEL_NAME: havip.metadata.name,
             },
         },
-        "spec": {"leaseTransitions": 0},
+        "spec": spec,
     }
 
 
@@ -55,7 +64,7 @@ def cleared(lease: Mapping[str, Any], writer: str) -> Json:
     """Return the Lease without a holder. The epoch stays: the next owner adds one to it."""
     metadata = dict(lease["metadata"])
     annotations = dict(metadata.get("annotations") or {})
-    for key in (ANNOTATION_MEMBERS, ANNOTATION_CHALLENGE):
+    for key in (ANNOTATION_MEMBERS, ANNOTATION_CHALLENGE, ANNOTATION_GIVEN):
         annotations.pop(key, None)
     annotations[ANNOTATION_WRITE] = f"{writer}/{metadata['resourceVersion']}"
     metadata["annotations"] = annotations

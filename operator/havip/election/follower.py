@@ -174,15 +174,19 @@ class Follower:
         self._write(Purpose.CONFIRM, self._ours(record, members, record.epoch, record.given), now)
 
     def _take_vacant(self, record: Record, now: float, pace: float) -> None:
+        """Take a register without a holder, in our turn.
+
+        Where the holder did not let go itself, but was taken out of it, what its members promised
+        may keep its fence open for one grant more.
+        """
         situation = self.situation
         ranked = situation.rank(situation.priorities, situation.priorities)
         turn = ranked.index(situation.me) + (0 if situation.healthy else len(ranked) + 2)
-        ready = max(
-            pace,
-            situation.register.since + turn * situation.timing.heartbeat / 2,
-            situation.promised_until,
-            situation.restart_over() if record.epoch > 0 else -math.inf,
-        )
+        since = situation.register.since
+        ready = max(pace, since + turn * situation.timing.heartbeat / 2)
+        if record.epoch > 0 and not record.given:
+            grant = lengthen(max(situation.timing.grant, record.grant))
+            ready = max(ready, since + grant, situation.promised_until, situation.restart_over())
         if now < ready:
             situation.wake_by(ready)
             return

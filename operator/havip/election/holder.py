@@ -358,9 +358,7 @@ class Holder:
             situation.wake_by(due)
             return
         if target is None:
-            record = replace(
-                self._ours(frozenset()), holder=None, given=False, grant=situation.timing.grant
-            )
+            record = replace(self._ours(frozenset()), holder=None, given=True)
             self._write(Purpose.CLEAR, record, now, situation.timing.challenge)
             return
         stays = situation.leaving is None and situation.candidate

@@ -14,7 +14,7 @@ class Record:
     ``holder``, ``epoch``: who owns the address, and how many times ownership has changed.
     ``members``: the nodes whose grants the holder counts, written by the holder alone.
     ``challenger``: the member that suspects the holder, if one does.
-    ``given``: the holder of this epoch was appointed by the one before, who had let go.
+    ``given``: the holder before let go by itself: it appointed this one, or left the place empty.
     ``challenge``, ``unmembered``, ``grant``: the waits in seconds that the holder relies on;
     whoever wants to take over waits at least this long, whatever its own settings say, so that
     timings may be changed while the address is in use.
