@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from havip.api.havip import HaVip
+from havip.api.havip import HaVip, Holder
 from havip.controller.register import cleared, new_lease, register_facts
 
 HAVIP = HaVip.from_json(
@@ -22,11 +22,22 @@ def test_a_new_register_names_its_havip_and_no_holder() -> None:
     assert (facts.holder, facts.epoch) == ("", 0)
 
 
+def test_a_register_that_was_deleted_by_hand_keeps_its_holder_and_epoch() -> None:
+    status = HAVIP.status.model_copy(update={"holder": Holder(node="node2", epoch=7)})
+    facts = register_facts(new_lease(HAVIP.model_copy(update={"status": status}), "havip-system"))
+    assert (facts.holder, facts.epoch) == ("node2", 7)
+
+
 def test_a_cleared_register_keeps_its_epoch_and_its_version() -> None:
     lease = new_lease(HAVIP, "havip-system")
     lease["metadata"] |= {
         "resourceVersion": "7",
-        "annotations": {"havip.dev/members": "a,b", "havip.dev/challenge": "a", "else": "kept"},
+        "annotations": {
+            "havip.dev/members": "a,b",
+            "havip.dev/challenge": "a",
+            "havip.dev/given": "true",
+            "else": "kept",
+        },
     }
     lease["spec"] = {"holderIdentity": "dead", "leaseTransitions": 4}
     after = cleared(lease, "controller")

@@ -73,6 +73,21 @@ def test_a_vacant_register_is_taken_with_one_write_and_held_from_its_start() -> 
     assert until < 1.0 + FAST.unmembered, "the right counts from before the write was sent"
 
 
+def test_a_register_that_its_holder_left_empty_is_taken_at_once() -> None:
+    machine = election(Record(version=1, holder="b", epoch=3, members=frozenset({"a"})))
+    left = Record(version=2, epoch=3, given=True, grant=0.6)
+    [write] = writes(machine.handle(Seen(left), 1.0))
+    assert (write.record.holder, write.record.epoch) == ("a", 4)
+
+
+def test_a_register_whose_holder_was_taken_out_rests_for_a_grant_first() -> None:
+    machine = election(Record(version=1, holder="b", epoch=3, members=frozenset({"a"})))
+    cleared = Record(version=2, epoch=3, grant=0.6)
+    assert writes(machine.handle(Seen(cleared), 1.0)) == []
+    assert writes(machine.handle(Tick(), 1.6)) == []
+    assert len(writes(machine.handle(Tick(), 1.61))) == 1
+
+
 def test_the_fence_comes_nearer_before_the_write_that_brings_it_nearer() -> None:
     machine = holder()
     beat = sent(machine.handle(Tick(), 0.5), Heartbeat)[0].message
