@@ -4,6 +4,7 @@ Every condition says, when it is not True, what to do or what is being done abou
 equal to the stored one is not written, so nothing in it changes by itself with time.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from havip.api.conditions import (
@@ -298,7 +299,7 @@ def _members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
     states = [each.state for each in after.members]
     refused = [each for each in after.members if each.state is MemberState.REFUSED]
     if wanted == 0:
-        why = "; ".join(f"{each.node}: {each.reason}" for each in refused[:3])
+        why = _reasons(refused)
         return (
             FALSE,
             Reason.NO_MEMBERS,
@@ -312,16 +313,17 @@ def _members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
     counts = f"{ready} of {wanted} members are ready."
     if MemberState.ASSOCIATING in states:
         return FALSE, Reason.MEMBERS_JOINING, counts
-    ill = [
-        f"{each.node}: {each.reason}"
-        for each in after.members
-        if each.state is MemberState.ASSOCIATED and each.reason
-    ]
+    ill = [each for each in after.members if each.state is MemberState.ASSOCIATED and each.reason]
     associated = states.count(MemberState.ASSOCIATED)
     if associated < wanted and refused:
-        why = "; ".join(f"{each.node}: {each.reason}" for each in refused[:3])
-        return FALSE, Reason.MEMBER_REFUSED, f"{counts} {why}"
-    return FALSE, Reason.MEMBERS_MISSING, f"{counts} {'; '.join(ill[:3])}".strip()
+        return FALSE, Reason.MEMBER_REFUSED, f"{counts} {_reasons(refused)}"
+    return FALSE, Reason.MEMBERS_MISSING, f"{counts} {_reasons(ill)}".strip()
+
+
+def _reasons(members: Sequence[MemberStatus]) -> str:
+    """Why the first few of these are not ready, as one sentence."""
+    told = "; ".join(f"{each.node}: {each.reason.rstrip('.')}" for each in members[:3])
+    return f"{told}." if told else ""
 
 
 def _held(seen: Observation, holder: Holder | None) -> Verdict:
