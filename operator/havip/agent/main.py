@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -117,6 +118,8 @@ class Agent:
             kube = Kube.from_environment()
         except (ValueError, OSError, KubeError, ConfigError) as error:
             raise InvalidSpec(f"the agent cannot start: {error}") from error
+        # Only the disk and name servers are waited for in threads; each costs memory.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         clock = asyncio.get_running_loop().time
         life = epochs.begin_life(time.time_ns())
         await self._clean_up(clock)

@@ -76,21 +76,25 @@ class Holder:
 
     def bound(self) -> float:
         """The time until which nobody else can have taken over, whatever the register's state."""
-        situation = self.situation
-        possible = situation.register.possible()
-        members = frozenset[str]().union(*(record.members for record in possible))
+        timing = self.situation.timing
         bound = math.inf
-        if any(not record.members for record in possible):
-            wait = min(situation.timing.unmembered, *(r.unmembered for r in possible), math.inf)
-            bound = self.confirmed_at + shorten(wait)
-        if members:
-            wait = min(situation.timing.challenge, *(r.challenge for r in possible), math.inf)
-            granted = min(self._peer(name).granted_until for name in members)
-            bound = min(bound, max(granted, self.confirmed_at + shorten(wait)))
+        possible = self.situation.register.possible()
+        challenge = min(timing.challenge, *[record.challenge for record in possible])
+        unmembered = min(timing.unmembered, *[record.unmembered for record in possible])
+        for record in possible:
+            if record.members:
+                granted = min([self._peer(name).granted_until for name in record.members])
+                end = max(granted, self.confirmed_at + shorten(challenge))
+            else:
+                end = self.confirmed_at + shorten(unmembered)
+            bound = min(bound, end)
         return bound
 
     def _peer(self, name: str) -> Peer:
-        return self._peers.setdefault(name, Peer())
+        peer = self._peers.get(name)
+        if peer is None:
+            peer = self._peers[name] = Peer()
+        return peer
 
     # -- what comes in ----------------------------------------------------------------------------
 
@@ -236,6 +240,10 @@ class Holder:
         if situation.register.in_flight is not None or situation.read_pending:
             return
         timing = situation.timing
+        soonest = self._last_write + timing.challenge / 3
+        if now < soonest:
+            situation.wake_by(soonest)
+            return
         record = self._ours(self._wanted_members(now) if self.holding else situation.record.members)
         urgent = (
             not self.holding
@@ -243,7 +251,7 @@ class Holder:
             or record != situation.record
             or self._contested(now)
         )
-        due = self._last_write + (timing.challenge / 3 if urgent else timing.renew)
+        due = soonest if urgent else self._last_write + timing.renew
         if now < due:
             situation.wake_by(due)
             return
@@ -290,29 +298,28 @@ class Holder:
     def _wish(self, now: float) -> Handover | None:
         """Is there a reason to give the address away now?"""
         situation = self.situation
-        best = self._best(now)
         if situation.leaving is not None:
-            target = best if situation.leaving.hand_over else None
+            target = self._best(now) if situation.leaving.hand_over else None
             return Handover(now, forced=True, target=target)
         if not situation.candidate:
-            return Handover(now, forced=True, target=best)
+            return Handover(now, forced=True, target=self._best(now))
         if self.switchover is not None:
-            target = self.switchover[0] or best
+            target = self.switchover[0] or self._best(now)
             self.switchover = None
             return Handover(now, forced=False, target=target) if target is not None else None
-        if best is None or now < self._handover_not_before:
+        content = situation.healthy and not situation.failback
+        best = None if content or now < self._handover_not_before else self._best(now)
+        if best is None:
             return None
         if not situation.healthy:
             return Handover(now, forced=False, target=best)
-        if situation.failback:
-            peer = self._peers[best]
-            better = situation.priorities[best] > situation.priorities[situation.me]
-            ripe = peer.healthy_since + situation.timing.settle
-            if better and now >= ripe:
-                return Handover(now, forced=False, target=best)
-            if better:
-                situation.wake_by(ripe)
-        return None
+        if situation.priorities[best] <= situation.priorities[situation.me]:
+            return None
+        ripe = self._peers[best].healthy_since + situation.timing.settle
+        if now < ripe:
+            situation.wake_by(ripe)
+            return None
+        return Handover(now, forced=False, target=best)
 
     def _consider_handover(self, now: float) -> None:
         """Follow a wish up to the release, once a write has proved the register in reach.
