@@ -62,6 +62,6 @@ def lengthen(duration: float) -> float:
 
 PROFILES: Final[dict[str, Timing]] = {
     "Fast": Timing(heartbeat=0.040, grant=0.160, challenge=0.100, renew=1.0, unmembered=5.0),
-    "Balanced": Timing(heartbeat=0.150, grant=0.600, challenge=0.300, renew=2.0, unmembered=10.0),
+    "Balanced": Timing(heartbeat=0.150, grant=0.600, challenge=0.300, renew=4.0, unmembered=10.0),
     "Calm": Timing(heartbeat=0.500, grant=3.0, challenge=1.5, renew=5.0, unmembered=15.0),
 }
