@@ -16,8 +16,9 @@ from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Holds, open_fence
-from havip.agent.keeper import Keeper, Node
+from havip.agent.keeper import Keeper
 from havip.agent.kube import Kube
+from havip.agent.node import Node
 from havip.agent.objects import Assignment
 from havip.agent.register import LeaseRegister, leases
 from havip.agent.report import status_of_keepers
@@ -70,7 +71,7 @@ class Stage:
 
     async def acquire(self) -> None:
         self.keeper.start(await self.lease())
-        await eventually(lambda: self.keeper.owns and self.addresses.present(PLACE), 15)
+        await eventually(lambda: self.keeper.possession.owned and self.addresses.present(PLACE), 15)
 
 
 def wall_clock() -> datetime:
@@ -131,7 +132,7 @@ async def test_a_vacant_address_is_taken_and_answered(stage: Stage) -> None:
 
 async def test_how_it_was_acquired_is_reported(stage: Stage) -> None:
     await stage.acquire()
-    ownership = stage.keeper.ownership
+    ownership = stage.keeper.possession.ownership
     assert ownership is not None
     await eventually(lambda: ownership.announced is not None)
     (hold,) = status_of_keepers(HaVipNodeStatus(), [stage.keeper]).holds
@@ -158,16 +159,16 @@ async def test_an_address_that_somebody_removed_comes_back(stage: Stage) -> None
     await stage.acquire()
     stage.segment.ip(stage.segment.node, "address", "delete", f"{VIP}/24", "dev", "eth0")
     await eventually(lambda: str(VIP) in stage.kernel())
-    assert stage.keeper.owns
+    assert stage.keeper.possession.owned
 
 
 async def test_without_members_and_register_the_address_goes_and_comes_back(stage: Stage) -> None:
     await stage.acquire()
     stage.register.away = True
     await eventually(lambda: str(VIP) not in stage.kernel())
-    assert not stage.keeper.owns
+    assert not stage.keeper.possession.owned
     stage.register.away = False
-    await eventually(lambda: stage.keeper.owns and stage.addresses.present(PLACE))
+    await eventually(lambda: stage.keeper.possession.owned and stage.addresses.present(PLACE))
 
 
 async def test_a_link_that_goes_down_makes_the_node_unfit(stage: Stage) -> None:
@@ -193,8 +194,8 @@ async def test_without_a_disk_to_keep_epochs_on_nothing_is_claimed(
     tmp_path.write_text("a file where the folder was: neither write nor unlink can succeed")
     stage.keeper.start(await stage.lease())
     await eventually(lambda: stage.keeper.failures > 3)
-    assert not stage.keeper.owns
+    assert not stage.keeper.possession.owned
     assert "holderIdentity" not in (await stage.lease())["spec"]
     tmp_path.unlink()
     tmp_path.mkdir()
-    await eventually(lambda: stage.keeper.owns)
+    await eventually(lambda: stage.keeper.possession.owned)

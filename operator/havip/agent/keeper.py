@@ -10,23 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from havip.agent.address import Addresses, Spot
-from havip.agent.announce import Announcements, Announcer
-from havip.agent.epochs import Epochs
-from havip.agent.fence import Fence, FenceKind, Holds
 from havip.agent.health import Checks
 from havip.agent.kube import KubeError, Object
-from havip.agent.nftables import NftablesError
+from havip.agent.node import Node
 from havip.agent.objects import Assignment
+from havip.agent.possession import Possession
 from havip.agent.register import LeaseRegister, to_record
-from havip.agent.transport import Peers
 from havip.election.actions import (
     Acquired,
     Action,
@@ -54,46 +48,10 @@ from havip.election.machine import Election
 
 log = logging.getLogger(__name__)
 
-SPARE: Final = 1.0
-"""Seconds by which the address's lifetime exceeds the hold: the kernel counts whole seconds."""
-LATE: Final = 1.5
-"""Seconds past the end of its lifetime at which an address is surely gone (measured: 1.4)."""
-RETRY: Final = 0.05
-"""Seconds between two tries to let go of an address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What all HaVips of a node share."""
-
-    name: str
-    life: int
-    fence: Fence
-    holds: Holds
-    addresses: Addresses
-    announcer: Announcer
-    peers: Peers
-    epochs: Epochs
-    clock: Callable[[], float]
-    wall_clock: Callable[[], datetime]
-    changed: Callable[[], None]
-    """Called when there is something new to report."""
-
 
 @dataclass(frozen=True, slots=True)
 class Restore:
     """Put the address back that somebody removed, if it is still ours when our turn comes."""
-
-
-@dataclass(slots=True)
-class Ownership:
-    """How the present ownership began; times are monotonic seconds."""
-
-    acquired: Acquired
-    at: float
-    since: datetime
-    address_set: float | None = None
-    announced: float | None = None
 
 
 class Keeper:
@@ -103,22 +61,17 @@ class Keeper:
         """Take part in the election of the assignment's HaVip from `start` on."""
         self.assignment = assignment
         self.register = register
-        self.ownership: Ownership | None = None
-        self.until = 0.0
-        """The address is ours until then (monotonic seconds)."""
+        self.possession = Possession(node, assignment)
         self.left = asyncio.Event()
         self.leaving = False
         self.last_answer: float | None = None
         """When the register last answered."""
         self.last_tick = node.clock()
-        self.failures = 0
+        self._failures = 0
         self._unkept: int | None = None
         """An epoch that the disk would not take: until it does, we promise and claim nothing."""
         self._node = node
-        self._spot: Spot | None = None
         self._healthy: bool | None = None
-        self._address_until = 0.0
-        self._announcements: Announcements | None = None
         self._todo: deque[Action | Restore] = deque()
         self._work = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -145,16 +98,16 @@ class Keeper:
         return bool(self._healthy)
 
     @property
-    def owns(self) -> bool:
-        """Whether the address is ours now."""
-        return self.ownership is not None and self._node.clock() < self.until
+    def failures(self) -> int:
+        """How often something failed that should not."""
+        return self._failures + self.possession.failures
 
     # -- life -------------------------------------------------------------------------------------
 
     def start(self, lease: Object | None) -> None:
         """Begin; `lease` is the register as a watch has shown it, if it has."""
         self._spawn(self._carry_out())
-        self._settle_spot()
+        self.possession.settle()
         self._checks.start()
         self._judge_health()
         assignment = self.assignment
@@ -166,6 +119,7 @@ class Keeper:
     def update(self, assignment: Assignment) -> None:
         """Follow a change of the HaVip."""
         old, self.assignment = self.assignment, assignment
+        self.possession.assignment = assignment
         if (old.timing, old.failback) != (assignment.timing, assignment.failback):
             self.handle(SettingsChanged(assignment.timing, assignment.failback))
         if old.priorities != assignment.priorities:
@@ -191,10 +145,7 @@ class Keeper:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._checks.stop()
-        await self._release("the agent stops")
-        if self._spot is not None:
-            self._fence_call(self._node.fence.unguard, self._spot)
-            self._spot = None
+        await self.possession.close("the agent stops")
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -205,7 +156,7 @@ class Keeper:
             actions = self._election.handle(event, self.last_tick)
         except Exception:
             # A bug. The kernel ends the hold by itself; the next event may find a way on.
-            self.failures += 1
+            self._failures += 1
             log.exception("%s: the election failed over %s", self._name, event)
             return
         if actions:
@@ -225,9 +176,9 @@ class Keeper:
 
     def look(self) -> None:
         """Links or addresses of the node changed."""
-        if not self.owns:
-            self._settle_spot()
-        elif self._spot is not None and not self._node.addresses.present(self._spot.place):
+        if not self.possession.owned and not self._todo:
+            self.possession.settle()
+        elif self.possession.missing:
             # Somebody removed it. Through the queue, so as not to overtake a release.
             self._todo.append(Restore())
             self._work.set()
@@ -247,7 +198,7 @@ class Keeper:
         return Checks(self.assignment.health, self._link_up, self._judge_health)
 
     def _link_up(self, name: str | None) -> bool:
-        interface = name or (self._spot.place.interface if self._spot else None)
+        interface = name or self.possession.interface
         return interface is not None and self._node.addresses.up(interface)
 
     def _judge_health(self) -> None:
@@ -257,18 +208,6 @@ class Keeper:
             self._healthy = healthy
             self.handle(HealthChanged(healthy))
         self._node.changed()
-
-    def _settle_spot(self) -> None:
-        """Find where the address goes, and guard it there. Not to be called while we own it."""
-        assignment = self.assignment
-        spot = self._node.addresses.spot(assignment.address, assignment.announce.interface)
-        if spot == self._spot or self._todo:
-            return
-        if self._spot is not None:
-            self._fence_call(self._node.fence.unguard, self._spot)
-        self._spot = spot
-        if spot is not None:
-            self._fence_call(self._node.fence.guard, spot)
 
     # -- actions ----------------------------------------------------------------------------------
 
@@ -281,7 +220,7 @@ class Keeper:
                 except Exception:
                     # A bug. What follows may still be done: a release never fails, and a hold
                     # that was not renewed ends by itself.
-                    self.failures += 1
+                    self._failures += 1
                     log.exception("%s: failed over %s", self._name, action)
             self._work.clear()
             await self._work.wait()
@@ -294,11 +233,11 @@ class Keeper:
             case Send(to, message):
                 self._node.peers.send(to, self.assignment.uid, message)
             case Hold(until):
-                await self._hold(until)
+                await self.possession.hold(until)
             case Restore():
-                await self._hold(self.until)
+                await self.possession.hold(self.possession.until)
             case Release(reason):
-                await self._release(reason)
+                await self.possession.release(reason)
             case Read(timeout):
                 self._spawn(self._read(timeout))
             case Write():
@@ -306,78 +245,10 @@ class Keeper:
             case RememberEpoch(epoch):
                 await asyncio.to_thread(self._remember, epoch)
             case Acquired():
-                self._acquired(action)
+                self.possession.acquire(action)
             case Left():
                 log.info("%s: left", self._name)
                 self.left.set()
-
-    def _acquired(self, acquired: Acquired) -> None:
-        node = self._node
-        self.ownership = Ownership(acquired, node.clock(), node.wall_clock())
-        log.info(
-            "%s: acquired epoch %d (%s, before: %s)",
-            self._name,
-            acquired.epoch,
-            acquired.reason,
-            acquired.previous or "nobody",
-        )
-
-    async def _hold(self, until: float) -> None:
-        node, spot = self._node, self._spot
-        if self.ownership is None or spot is None:
-            return
-        nearer, self.until = until < self.until, until
-        try:
-            if not await node.holds.hold(spot.place, until):
-                return
-        except NftablesError as error:
-            if nearer:
-                # What comes next relies on the nearer end. The next hold sets the address again.
-                await node.addresses.remove(spot.place)
-            # Closed as far as we know. Without the fence there is no hold.
-            self.failures += 1
-            log.error("%s: the fence failed: %s", self._name, error)
-            return
-        now = node.clock()
-        if not node.addresses.present(spot.place) or self._address_until < until + SPARE:
-            seconds = math.ceil(until - now + 2 * SPARE)
-            if not await node.addresses.put(spot, seconds):
-                return
-            self._address_until = now + seconds
-        ownership = self.ownership
-        if ownership.address_set is None:
-            ownership.address_set = node.clock()
-        if self._announcements is None:
-            wish = self.assignment.announce
-            self._announcements = Announcements(
-                node.announcer, spot.place, wish.burst, wish.refresh_seconds, lambda: self.owns
-            )
-            if self._announcements.start():
-                ownership.announced = node.clock()
-            node.changed()
-
-    async def _release(self, reason: str) -> None:
-        owned, until = self.ownership, max(self.until, self._address_until)
-        self.ownership, self.until, self._address_until = None, 0.0, 0.0
-        if self._announcements is not None:
-            self._announcements.stop()
-            self._announcements = None
-        if self._spot is not None:
-            # What comes next may give the address to another node: not before it is gone here, be
-            # it by our doing or, where the kernel does not obey, by its lifetime.
-            gone_by = until + LATE
-            while not await self._shut(self._spot) and self._node.clock() < gone_by:  # noqa: ASYNC110
-                await asyncio.sleep(RETRY)
-        if owned is not None:
-            log.info("%s: released epoch %d: %s", self._name, owned.acquired.epoch, reason)
-            self._node.changed()
-
-    async def _shut(self, spot: Spot) -> bool:
-        """Shut the fence and remove the address; true when either has surely ended the hold."""
-        node = self._node
-        fenced = self._fence_call(node.fence.release, spot) and node.fence.kind is FenceKind.EXACT
-        removed = await node.addresses.remove(spot.place)
-        return fenced or removed
 
     async def _epoch_kept(self) -> bool:
         """Tell whether what we say now would be known after a restart; try once more if not."""
@@ -391,7 +262,7 @@ class Keeper:
         try:
             self._node.epochs.remember(uid, epoch)
         except OSError as error:
-            self.failures += 1
+            self._failures += 1
             log.error("%s: cannot keep the epoch: %s", self._name, error)
             # A file that is behind would be trusted after a restart; without one the register
             # is read first.
@@ -419,21 +290,11 @@ class Keeper:
             self.last_answer = self._node.clock()
         self.handle(answered)
 
-    # -- helpers ----------------------------------------------------------------------------------
+    # -- tasks ------------------------------------------------------------------------------------
 
     @property
     def _name(self) -> str:
         return f"{self.assignment.namespace}/{self.assignment.name}"
-
-    def _fence_call(self, call: Callable[[Any], None], spot: Spot) -> bool:
-        """Ask the fence for something; false when it failed."""
-        try:
-            call(spot.place)
-        except NftablesError as error:
-            self.failures += 1
-            log.error("%s: the fence failed: %s", self._name, error)
-            return False
-        return True
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=self._name)
@@ -443,5 +304,5 @@ class Keeper:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.failures += 1
+            self._failures += 1
             log.error("%s: %r", self._name, error, exc_info=error)

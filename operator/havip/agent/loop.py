@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from havip.agent.keeper import Keeper, Node
+from havip.agent.keeper import Keeper
 from havip.agent.kube import Deleted, Kube, Listed, Object
+from havip.agent.node import Node
 from havip.agent.objects import Assignment, Assignments
 from havip.agent.register import LeaseRegister, leases, uid_of
 from havip.api import names

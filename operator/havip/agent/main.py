@@ -24,11 +24,11 @@ from havip.agent.announce import Announcer
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds, open_fence
 from havip.agent.instance import Instance, MetadataError, identify
-from havip.agent.keeper import Node
 from havip.agent.kube import Kube, KubeError
 from havip.agent.loop import Loop
 from havip.agent.metrics import Facts, Pages
 from havip.agent.nftables import NftablesError
+from havip.agent.node import Node
 from havip.agent.objects import follow_havips, follow_nodes
 from havip.agent.register import LeaseRegister
 from havip.agent.report import Reporter, interfaces_of, status_of_keepers

@@ -23,6 +23,22 @@ _LINE: Final = 4096
 _PATIENCE: Final = 5.0
 
 
+def _facts_of(uid: str, keeper: Keeper, now: float) -> dict[str, Any]:
+    possession, answered = keeper.possession, keeper.last_answer
+    return {
+        "uid": uid,
+        "name": f"{keeper.assignment.namespace}/{keeper.assignment.name}",
+        "address": str(keeper.assignment.address),
+        "owns": possession.owned,
+        "epoch": possession.ownership.acquired.epoch if possession.ownership else None,
+        "holdSecondsLeft": round(possession.until - now, 3) if possession.owned else None,
+        "healthy": keeper.healthy,
+        "lastEventAge": round(now - keeper.last_tick, 3),
+        "lastRegisterAnswerAge": round(now - answered, 3) if answered else None,
+        "failures": keeper.failures,
+    }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts(Collector):
     """What there is to know of this agent, gathered when it is asked for."""
@@ -39,23 +55,7 @@ class Facts(Collector):
         return {
             "fence": self.fence.kind.value,
             "datagramsDropped": {str(k): v for k, v in self.peers.dropped.items()},
-            "havips": [
-                {
-                    "uid": uid,
-                    "name": f"{keeper.assignment.namespace}/{keeper.assignment.name}",
-                    "address": str(keeper.assignment.address),
-                    "owns": keeper.owns,
-                    "epoch": keeper.ownership.acquired.epoch if keeper.ownership else None,
-                    "holdSecondsLeft": round(keeper.until - now, 3) if keeper.owns else None,
-                    "healthy": keeper.healthy,
-                    "lastEventAge": round(now - keeper.last_tick, 3),
-                    "lastRegisterAnswerAge": (
-                        round(now - keeper.last_answer, 3) if keeper.last_answer else None
-                    ),
-                    "failures": keeper.failures,
-                }
-                for uid, keeper in self.keepers.items()
-            ],
+            "havips": [_facts_of(uid, keeper, now) for uid, keeper in self.keepers.items()],
         }
 
     def collect(self) -> Iterable[Metric]:
@@ -75,11 +75,11 @@ class Facts(Collector):
         )
         for keeper in self.keepers.values():
             names = (keeper.assignment.namespace, keeper.assignment.name)
-            owns.add_metric(names, float(keeper.owns))
+            owns.add_metric(names, float(keeper.possession.owned))
             healthy.add_metric(names, float(keeper.healthy))
             failures.add_metric(names, keeper.failures)
-            if keeper.ownership is not None:
-                epoch.add_metric(names, keeper.ownership.acquired.epoch)
+            if keeper.possession.ownership is not None:
+                epoch.add_metric(names, keeper.possession.ownership.acquired.epoch)
             if keeper.last_answer is not None:
                 age.add_metric(names, now - keeper.last_answer)
         dropped = CounterMetricFamily(

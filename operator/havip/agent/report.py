@@ -10,9 +10,10 @@ from typing import Final
 
 from havip.agent.address import Addresses
 from havip.agent.instance import Instance
-from havip.agent.keeper import Keeper, Ownership
+from havip.agent.keeper import Keeper
 from havip.agent.kube import Kube, KubeError, Object, RefusedError
 from havip.agent.objects import NODES
+from havip.agent.possession import Ownership
 from havip.api import names
 from havip.api.havipnode import (
     CheckResult,
@@ -36,8 +37,8 @@ _MESSAGE: Final = 512
 
 def hold_of(keeper: Keeper) -> Hold | None:
     """Return what there is to report of a HaVip that this node owns."""
-    ownership = keeper.ownership
-    if ownership is None or not keeper.owns:
+    ownership = keeper.possession.ownership
+    if ownership is None or not keeper.possession.owned:
         return None
     assignment = keeper.assignment
     return Hold(

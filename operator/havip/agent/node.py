@@ -1,0 +1,31 @@
+"""What all HaVips of a node share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from havip.agent.address import Addresses
+from havip.agent.announce import Announcer
+from havip.agent.epochs import Epochs
+from havip.agent.fence import Fence, Holds
+from havip.agent.transport import Peers
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The node's kernel, its peers and its clocks; `life` numbers this life of the agent."""
+
+    name: str
+    life: int
+    fence: Fence
+    holds: Holds
+    addresses: Addresses
+    announcer: Announcer
+    peers: Peers
+    epochs: Epochs
+    clock: Callable[[], float]
+    wall_clock: Callable[[], datetime]
+    changed: Callable[[], None]
+    """Called when there is something new to report."""
