@@ -27,9 +27,9 @@ lint: ## Check style, types and which package may import which
 	$(IN)/mypy operator e2e tests
 	$(IN)/lint-imports
 
-sim: ## Run the election through SEEDS=n random schedules and count double owners
+sim: ## Run the election through SEEDS=n random schedules; REPLAY=seed prints one step by step
 	@$(SETUP) environment
-	@PYTHONPATH=operator:. $(IN)/python -m tests.election.simulate --seeds $(SEEDS) $(ARGS)
+	@PYTHONPATH=operator:. $(IN)/python -m tests.election.simulate --seeds $(SEEDS) $(if $(REPLAY),--replay $(REPLAY)) $(ARGS)
 
 lab: setup ## Start a cluster on this machine that stays up, and print what to try
 	@PYTHONPATH=e2e $(IN)/python -m lab.standing up $(ARGS)
