@@ -170,8 +170,7 @@ class Follower:
             situation.wake_by(ready)
             return
         self.detected = self._ownership_since
-        members = record.members - {situation.me}
-        self._write(Purpose.CONFIRM, self._ours(record, members, record.epoch, record.given), now)
+        self._write(Purpose.CONFIRM, situation.claim(record.members - {situation.me}), now)
 
     def _take_vacant(self, record: Record, now: float, pace: float) -> None:
         """Take a register without a holder, in our turn.
@@ -236,26 +235,13 @@ class Follower:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def _ours(self, record: Record, members: frozenset[str], epoch: int, given: bool) -> Record:
-        timing = self.situation.timing
-        return replace(
-            record,
-            holder=self.situation.me,
-            epoch=epoch,
-            members=members,
-            challenger=None,
-            given=given,
-            challenge=timing.challenge,
-            unmembered=timing.unmembered,
-            grant=timing.grant,
-        )
-
     def _take(self, record: Record, now: float) -> None:
         epoch = record.epoch + 1
         self.situation.remember(epoch)
         survivors = record.members & frozenset(self.situation.priorities)
         survivors -= {self.situation.me, record.holder or ""}
-        self._write(Purpose.TAKE, self._ours(record, survivors, epoch, given=False), now)
+        claim = replace(self.situation.claim(survivors), epoch=epoch, given=False)
+        self._write(Purpose.TAKE, claim, now)
 
     def _write(self, purpose: Purpose, record: Record, now: float) -> None:
         self._last_write = now

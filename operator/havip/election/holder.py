@@ -244,7 +244,9 @@ class Holder:
         if now < soonest:
             situation.wake_by(soonest)
             return
-        record = self._ours(self._wanted_members(now) if self.holding else situation.record.members)
+        record = situation.claim(
+            self._wanted_members(now) if self.holding else situation.record.members
+        )
         urgent = (
             not self.holding
             or self._handover is not None
@@ -256,19 +258,6 @@ class Holder:
             situation.wake_by(due)
             return
         self._write(Purpose.RENEW, record, now, timing.challenge if urgent else timing.renew / 2)
-
-    def _ours(self, members: frozenset[str]) -> Record:
-        timing = self.situation.timing
-        return replace(
-            self.situation.record,
-            holder=self.situation.me,
-            epoch=self.epoch,
-            members=members,
-            challenger=None,
-            challenge=timing.challenge,
-            unmembered=timing.unmembered,
-            grant=timing.grant,
-        )
 
     def _write(self, purpose: Purpose, record: Record, now: float, timeout: float) -> None:
         write = self.situation.register.propose(purpose, record, now, timeout)
@@ -365,13 +354,13 @@ class Holder:
             situation.wake_by(due)
             return
         if target is None:
-            record = replace(self._ours(frozenset()), holder=None, given=True)
+            record = replace(situation.claim(frozenset()), holder=None, given=True)
             self._write(Purpose.CLEAR, record, now, situation.timing.challenge)
             return
         stays = situation.leaving is None and situation.candidate
         members = situation.record.members - {target} | ({situation.me} if stays else set())
         record = replace(
-            self._ours(frozenset(members)), holder=target, epoch=self.epoch + 1, given=True
+            situation.claim(frozenset(members)), holder=target, epoch=self.epoch + 1, given=True
         )
         situation.remember(record.epoch)
         self._write(Purpose.HAND_OVER, record, now, situation.timing.challenge)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from havip.election.actions import Action, Read, RememberEpoch, Send
 from havip.election.events import Leave
@@ -76,6 +77,19 @@ class Situation:
         """``names`` in the order in which they should get the address, the best first."""
         fit = set(healthy)
         return sorted(names, key=lambda n: (n not in fit, -self.priorities.get(n, 0), n))
+
+    def claim(self, members: frozenset[str]) -> Record:
+        """The present version as ours: no challenger, and the waits that we rely on."""
+        timing = self.timing
+        return replace(
+            self.record,
+            holder=self.me,
+            members=members,
+            challenger=None,
+            challenge=timing.challenge,
+            unmembered=timing.unmembered,
+            grant=timing.grant,
+        )
 
     # -- the way out ------------------------------------------------------------------------------
 
