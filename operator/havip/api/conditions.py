@@ -27,6 +27,8 @@ class ConditionType(StrEnum):
     """The wanted EIP is bound."""
     ROUTES_BOUND = "RoutesBound"
     """The wanted routes lead to the HaVip."""
+    SPREAD_ADVISED = "SpreadAdvised"
+    """Members may share a physical host: advice, which Ready does not heed."""
     READY = "Ready"
     """All of the above: traffic to the address is answered."""
 
@@ -50,6 +52,7 @@ class Reason(StrEnum):
     VIEWS_AGREE = "ViewsAgree"
     BOUND = "Bound"
     NOT_WANTED = "NotWanted"
+    SPREAD = "Spread"
     READY = "Ready"
 
     # On the way.
@@ -60,6 +63,9 @@ class Reason(StrEnum):
     ELECTION_PENDING = "ElectionPending"
     DELETING = "Deleting"
     SUSPENDED = "Suspended"
+    ALLOCATING = "Allocating"
+    BINDING = "Binding"
+    UNBINDING = "Unbinding"
 
     # The user must act.
     INVALID_SPEC = "InvalidSpec"
@@ -74,6 +80,15 @@ class Reason(StrEnum):
     ADDRESS_TAKEN = "AddressTaken"
     NO_MEMBERS = "NoMembers"
     MEMBER_REFUSED = "MemberRefused"
+    PERMISSION_MISSING = "PermissionMissing"
+    EIP_NOT_FOUND = "EipNotFound"
+    EIP_ELSEWHERE = "EipElsewhere"
+    EIP_UNUSABLE = "EipUnusable"
+    FOREIGN_EIP = "ForeignEip"
+    ROUTE_TABLE_NOT_FOUND = "RouteTableNotFound"
+    ROUTE_REFUSED = "RouteRefused"
+    ONE_GROUP = "OneGroup"
+    NO_DEPLOYMENT_SET = "NoDeploymentSet"
 
     # The cloud or the nodes are in trouble.
     CLOUD_UNAVAILABLE = "CloudUnavailable"

@@ -19,6 +19,16 @@ class InternetChargeType(StrEnum):
 class EipAllocation(Model):
     """An EIP to be made for this HaVip, paid as it is used."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.isp == oldSelf.isp && self.internetChargeType == oldSelf.internetChargeType"
+            " && has(self.publicIpPool) == has(oldSelf.publicIpPool)"
+            " && (!has(self.publicIpPool) || self.publicIpPool == oldSelf.publicIpPool)",
+            "isp, internetChargeType and publicIpPool cannot change, since that would be another"
+            " public address: remove eip, wait until status.eip is gone, and add it again",
+        ),
+    )
+
     name: Annotated[Name | None, Field(description="Name of the EIP in the cloud.")] = None
     description: Annotated[Description, Field(description="Description in the cloud.")] = ""
     bandwidth_mbps: Annotated[
@@ -31,6 +41,11 @@ class EipAllocation(Model):
     isp: Annotated[
         str, Field(min_length=1, max_length=32, description="Kind of line, as in BGP or BGP_PRO.")
     ] = "BGP"
+    public_ip_pool: Annotated[
+        Annotated[str, Field(max_length=64), begins_with("pippool-", "a public address pool")]
+        | None,
+        Field(description="Pool of public addresses to take it from; the cloud's if left out."),
+    ] = None
     resource_group_id: Annotated[
         ResourceGroupId | None, Field(description="Resource group of the EIP.")
     ] = None
@@ -53,7 +68,10 @@ class EipSpec(Model):
     ] = None
     allocate: Annotated[
         EipAllocation | None,
-        Field(description="Make an EIP, and release it with the HaVip (see deletionPolicy)."),
+        Field(
+            description="Make an EIP. It is released when eip goes or names another, and with the"
+            " HaVip, unless deletionPolicy is Retain.",
+        ),
     ] = None
 
 

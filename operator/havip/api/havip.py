@@ -26,12 +26,18 @@ from havip.api.fields import (
     Tags,
 )
 from havip.api.havipstatus import (
+    AdoptedState,
+    AnnounceRequest,
+    EipStatus,
     FailoverPhases,
+    FencedMember,
     HaVipStatus,
     Holder,
     LastFailover,
     MemberState,
     MemberStatus,
+    RouteState,
+    RouteStatus,
 )
 from havip.api.health import (
     EndpointsCheck,
@@ -46,6 +52,7 @@ from havip.api.members import (
     MEMBERS_LIMIT,
     MembersSpec,
     MemberType,
+    NetworkInterfaceSelector,
     TaintEffect,
     Toleration,
     TolerationOperator,
@@ -56,15 +63,19 @@ __all__ = [
     "DEFAULT_PRIORITY",
     "MEMBERS_LIMIT",
     "Adopt",
+    "AdoptedState",
     "Announce",
+    "AnnounceRequest",
     "DeletionPolicy",
     "EipAllocation",
     "EipSpec",
+    "EipStatus",
     "ElectionSpec",
     "EndpointsCheck",
     "ExecCheck",
     "Failback",
     "FailoverPhases",
+    "FencedMember",
     "HaVip",
     "HaVipSpec",
     "HaVipStatus",
@@ -78,9 +89,12 @@ __all__ = [
     "MemberStatus",
     "MemberType",
     "MembersSpec",
+    "NetworkInterfaceSelector",
     "PriorityRule",
     "Profile",
     "Route",
+    "RouteState",
+    "RouteStatus",
     "Scheme",
     "TaintEffect",
     "TcpCheck",
@@ -91,9 +105,21 @@ __all__ = [
 
 
 class Adopt(Model):
-    """A HaVip that the cloud has already."""
+    """A HaVip that the cloud has already, named by its id or by its address."""
 
-    ha_vip_id: Annotated[HaVipId, Field(description="Id of the HaVip to take over.")]
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.haVipId) != has(self.address)",
+            "name the HaVip to adopt by haVipId or by address (in the class's vSwitch): one of the"
+            " two",
+        ),
+    )
+
+    ha_vip_id: Annotated[HaVipId | None, Field(description="Id of the HaVip to take over.")] = None
+    address: Annotated[
+        IPv4Address | None,
+        Field(description="Address of the HaVip to take over, in the class's vSwitch."),
+    ] = None
 
 
 class Announce(Model):
@@ -134,16 +160,6 @@ class HaVipSpec(Model):
             " && (!has(self.adopt) || self.adopt == oldSelf.adopt)",
             "adopt cannot change: delete this object and make a new one",
             ".adopt",
-        ),
-        Rule(
-            "!has(self.eip)",
-            "this version does not bind EIPs yet: remove eip",
-            ".eip",
-        ),
-        Rule(
-            "!has(self.routes) || self.routes.size() == 0",
-            "this version does not make routes yet: remove routes",
-            ".routes",
         ),
     )
 
@@ -188,8 +204,10 @@ class HaVipSpec(Model):
     deletion_policy: Annotated[
         DeletionPolicy | None,
         Field(
-            description="What becomes of the cloud's HaVip when this object is deleted: Delete"
-            " or Retain. Left out: Retain for an adopted one, else Delete.",
+            description="What becomes of the cloud's HaVip when this object is deleted. Delete: it"
+            " goes, and what is bound to it is unbound first. Retain: all of it stays as it is, an"
+            " allocated EIP included. Left out: Delete; for an adopted one, what was added to it"
+            " goes and what was found stays.",
         ),
     ] = None
     members: Annotated[MembersSpec, Field(description="Which nodes may own the address.")] = (
@@ -214,13 +232,13 @@ class HaVipSpec(Model):
     ] = ()
     eip: Annotated[
         EipSpec | None,
-        Field(description="Public address to bind to the HaVip. Not in this version."),
+        Field(description="Public address (EIP) to bind to the HaVip."),
     ] = None
     routes: Annotated[
         tuple[Route, ...],
         Field(
             max_length=32,
-            description="Routes whose next hop is the HaVip. Not in this version.",
+            description="Routes whose next hop is the HaVip; the cloud allows five to a table.",
             json_schema_extra={
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["routeTableId", "destination"],
@@ -236,11 +254,11 @@ class HaVipSpec(Model):
     ] = False
 
     @property
-    def effective_deletion_policy(self) -> DeletionPolicy:
-        """The policy given, or else Retain for an adopted HaVip and Delete for our own."""
-        if self.deletion_policy is not None:
-            return self.deletion_policy
-        return DeletionPolicy.RETAIN if self.adopt else DeletionPolicy.DELETE
+    def exclusive_members(self) -> bool:
+        """Whether members that are no nodes of the cluster are taken out."""
+        if self.members.exclusive is not None:
+            return self.members.exclusive
+        return self.adopt is None
 
 
 class HaVip(Model):

@@ -9,7 +9,8 @@ from havip.api import names
 from havip.api.base import Model, Rule
 from havip.api.conditions import Condition
 from havip.api.fields import DeletionPolicy, Profile, ResourceGroupId, Tags, VpcId, VSwitchId
-from havip.api.havipstatus import CONDITIONS_EXTRA
+from havip.api.havipstatus import CONDITIONS_EXTRA, Id, Text
+from havip.api.members import MEMBERS_LIMIT
 from havip.api.metadata import ObjectMeta
 
 ENDPOINT_RULE = Rule(
@@ -34,6 +35,9 @@ class Endpoints(Model):
     ] = None
     ecs: Annotated[
         Endpoint | None, Field(description="Host of the ECS API; the region's own if left out.")
+    ] = None
+    sts: Annotated[
+        Endpoint | None, Field(description="Host of the STS API; the region's own if left out.")
     ] = None
     protocol: Annotated[
         Protocol, Field(description="https, or http for a simulated cloud in a lab.")
@@ -65,16 +69,91 @@ class SecretRef(Model):
     ] = None
 
 
+class EcsRamRole(Model):
+    """The RAM role of the instance that the controller runs on, by its metadata service."""
+
+    role_name: Annotated[
+        Annotated[str, Field(min_length=1, max_length=64)] | None,
+        Field(description="Name of the role; the one that the instance has if left out."),
+    ] = None
+
+
+Arn = Annotated[
+    str,
+    Field(max_length=256),
+    Rule(
+        "self.startsWith('acs:ram::')",
+        "this is not an ARN of RAM: give one that begins with acs:ram::",
+    ),
+]
+
+
+class Oidc(Model):
+    """A RAM role that the controller's service account may assume (RRSA)."""
+
+    role_arn: Annotated[Arn, Field(description="The role, as in acs:ram::123:role/havip.")]
+    oidc_provider_arn: Annotated[
+        Arn,
+        Field(description="The cluster's OIDC provider, as in acs:ram::123:oidc-provider/ack-1."),
+    ]
+    token_file: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=256,
+            description="File in the controller's pod with the service account's token; the place"
+            " where ACK puts it if left out.",
+        ),
+        Rule(
+            "self.startsWith('/')",
+            "give the whole path of the token's file, from / on",
+        ),
+    ] = "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token"  # noqa: S105  (a path)
+
+
 class Credentials(Model):
-    """How the controller proves to the cloud who it is."""
+    """How the controller proves to the cloud who it is: one of three ways."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "[has(self.secretRef), has(self.ecsRamRole), has(self.oidc)]"
+            ".filter(given, given).size() == 1",
+            "give one of secretRef, ecsRamRole and oidc (or leave credentials out: then the"
+            " controller takes what its pod or its instance has)",
+        ),
+    )
 
     secret_ref: Annotated[
-        SecretRef,
+        SecretRef | None,
         Field(
             description="Secret with the keys accessKeyId and accessKeySecret, and securityToken"
             " if the key is a session's."
         ),
-    ]
+    ] = None
+    ecs_ram_role: Annotated[
+        EcsRamRole | None, Field(description="The RAM role of the controller's instance.")
+    ] = None
+    oidc: Annotated[
+        Oidc | None, Field(description="A RAM role by the controller's service account (RRSA).")
+    ] = None
+
+
+class Limits(Model):
+    """What the cloud allows this account; the figures of its guide if left out.
+
+    A quota that was raised is told here: what would go over a limit is not even asked for.
+    """
+
+    ha_vips_per_vpc: Annotated[int, Field(ge=1, le=10000, description="HaVips in one VPC.")] = 50
+    ha_vips_per_instance: Annotated[
+        int, Field(ge=1, le=1000, description="HaVips that one instance is a member of.")
+    ] = 5
+    members_per_ha_vip: Annotated[int, Field(ge=1, le=100, description="Members of one HaVip.")] = (
+        MEMBERS_LIMIT
+    )
+    routes_per_table: Annotated[
+        int, Field(ge=1, le=1000, description="Routes to HaVips in one route table.")
+    ] = 5
 
 
 class ClassDefaults(Model):
@@ -137,10 +216,11 @@ class HaVipClassSpec(Model):
     credentials: Annotated[
         Credentials | None,
         Field(
-            description="Access key; the controller's own identity (RRSA or the instance's role)"
-            " if left out.",
+            description="How the controller shows who it is; what its pod or its instance has"
+            " (RRSA or the instance's role) if left out.",
         ),
     ] = None
+    limits: Annotated[Limits, Field(description="What the cloud allows this account.")] = Limits()
     defaults: Annotated[
         ClassDefaults | None,
         Field(description="What HaVips made for Services have. Not in this version."),
@@ -152,6 +232,15 @@ class HaVipClassStatus(Model):
 
     observed_generation: Annotated[
         int | None, Field(ge=0, description="Generation of the spec that this is about.")
+    ] = None
+    account_id: Annotated[
+        Id | None, Field(description="The account that the credentials belong to.")
+    ] = None
+    identity: Annotated[
+        Text | None, Field(description="Whom the credentials stand for (an ARN).")
+    ] = None
+    ha_vips: Annotated[
+        int | None, Field(ge=0, description="HaVips in the class's VPC, of anybody.")
     ] = None
     conditions: Annotated[
         tuple[Condition, ...],

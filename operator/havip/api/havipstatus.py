@@ -28,6 +28,16 @@ class MemberState(StrEnum):
     UNASSOCIATING = "Unassociating"
     REFUSED = "Refused"
     LEAVING = "Leaving"
+    FENCED = "Fenced"
+
+
+class RouteState(StrEnum):
+    """How far a route is."""
+
+    BOUND = "Bound"
+    CREATING = "Creating"
+    DELETING = "Deleting"
+    REFUSED = "Refused"
 
 
 class Holder(Model):
@@ -46,11 +56,15 @@ class MemberStatus(Model):
 
     node: Annotated[NodeName, Field(description="Name of the node.")]
     instance_id: Annotated[Id, Field(description="Its instance in the cloud, once known.")] = ""
+    network_interface_id: Annotated[
+        Id, Field(description="Its network interface, for members of type NetworkInterface.")
+    ] = ""
     state: Annotated[
         MemberState,
         Field(
             description="Associated: may own the address. Associating, Unassociating, Leaving: on"
-            " the way. Refused: cannot be a member; reason says why.",
+            " the way. Refused: cannot be a member; reason says why. Fenced: kept out, since it is"
+            " taken for dead.",
         ),
     ]
     healthy: Annotated[
@@ -96,6 +110,74 @@ class LastFailover(Model):
     ] = FailoverPhases()
 
 
+class EipStatus(Model):
+    """The EIP that spec.eip stands for."""
+
+    allocation_id: Annotated[Id, Field(description="Id of the EIP.")]
+    address: Annotated[
+        Annotated[str, Field(max_length=15)], Field(description="The public address.")
+    ] = ""
+    allocated: Annotated[
+        bool, Field(description="Whether it was made for this HaVip, and goes with it.")
+    ] = False
+
+
+class RouteStatus(Model):
+    """A route that spec.routes asks for, or asked for and that is not gone yet."""
+
+    route_table_id: Annotated[Id, Field(description="The route table.")]
+    destination: Annotated[
+        Annotated[str, Field(max_length=18)], Field(description="The block that is routed.")
+    ]
+    state: Annotated[RouteState, Field(description="Bound, Creating, Deleting or Refused.")]
+    reason: Annotated[Text, Field(description="Why it is not bound, and what to do about it.")] = ""
+
+
+class AdoptedState(Model):
+    """What an adopted HaVip had before anything of it was changed."""
+
+    name: Annotated[Text, Field(description="Its name in the cloud.")] = ""
+    description: Annotated[Text, Field(description="Its description in the cloud.")] = ""
+    resource_group_id: Annotated[Id, Field(description="Its resource group.")] = ""
+    tags: Annotated[
+        dict[str, Annotated[str, Field(max_length=128)]],
+        Field(max_length=20, description="Its tags."),
+    ] = Field(default_factory=dict)
+    members: Annotated[
+        tuple[Id, ...],
+        Field(max_length=100, description="Instances or network interfaces that were members."),
+    ] = ()
+    eip_addresses: Annotated[
+        tuple[Annotated[str, Field(max_length=15)], ...],
+        Field(max_length=16, description="Public addresses that were bound to it."),
+    ] = ()
+    routes: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...],
+        Field(
+            max_length=100,
+            description="Routes that led to it: table and destination, with a blank between.",
+        ),
+    ] = ()
+
+
+class FencedMember(Model):
+    """A member that was taken out by force, since its node is dead or declared so."""
+
+    node: Annotated[NodeName, Field(description="Name of the node.")]
+    member_id: Annotated[
+        Id, Field(description="Its instance, or its network interface, in the cloud.")
+    ]
+    at: Annotated[datetime, Field(description="When it was decided.")]
+    reason: Annotated[Text, Field(description="What proved it, and what brings it back.")]
+
+
+class AnnounceRequest(Model):
+    """A wish to the holder: announce the address again, since the cloud does not follow."""
+
+    epoch: Annotated[int, Field(ge=0, description="The ownership that is meant.")]
+    number: Annotated[int, Field(ge=1, description="How often it was asked in this ownership.")]
+
+
 class HaVipStatus(Model):
     """What the controller saw."""
 
@@ -134,6 +216,36 @@ class HaVipStatus(Model):
     members_summary: Annotated[
         Annotated[str, Field(max_length=32)] | None,
         Field(description="Ready and wanted members, as in 3/3."),
+    ] = None
+    eip: Annotated[
+        EipStatus | None, Field(description="The EIP of spec.eip, while there is one.")
+    ] = None
+    last_allocated_eip: Annotated[
+        Id | None,
+        Field(description="The EIP that was allocated last, also when it is released since."),
+    ] = None
+    routes: Annotated[
+        tuple[RouteStatus, ...],
+        Field(
+            max_length=64,
+            description="The routes of spec.routes.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["routeTableId", "destination"],
+            },
+        ),
+    ] = ()
+    adopted: Annotated[
+        AdoptedState | None,
+        Field(description="What an adopted HaVip had before anything of it was changed."),
+    ] = None
+    fenced: Annotated[
+        tuple[FencedMember, ...],
+        Field(max_length=100, description="Members kept out, since their nodes are dead."),
+    ] = ()
+    announce_request: Annotated[
+        AnnounceRequest | None,
+        Field(description="Asks the holder to announce again, while the cloud does not follow."),
     ] = None
     last_failover: Annotated[
         LastFailover | None, Field(description="The last time the address moved.")

@@ -9,7 +9,7 @@ from havip.api.base import Model, Rule
 from havip.api.fields import NodeSelector
 
 MEMBERS_LIMIT = 10
-"""Instances that the cloud allows for one HaVip."""
+"""Members that the cloud allows for one HaVip."""
 
 
 class MemberType(StrEnum):
@@ -62,8 +62,33 @@ class Toleration(Model):
     ] = None
 
 
+class NetworkInterfaceSelector(Model):
+    """Which network interface (ENI) of a node is the member."""
+
+    tags: Annotated[
+        dict[str, Annotated[str, Field(max_length=128)]],
+        Field(
+            max_length=10,
+            description="Tags that the network interface has in the cloud, all of them.",
+        ),
+        Rule(
+            "self.size() > 0",
+            "no tags select nothing: name at least one tag of the network interface, or leave"
+            " networkInterface out to take the one in the class's vSwitch",
+        ),
+    ]
+
+
 class MembersSpec(Model):
     """Which nodes may own the address."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.networkInterface) || self.type == 'NetworkInterface'",
+            "networkInterface is for members of type NetworkInterface: set type, or remove it",
+            ".networkInterface",
+        ),
+    )
 
     node_selector: Annotated[
         NodeSelector,
@@ -80,14 +105,25 @@ class MembersSpec(Model):
     type: Annotated[
         MemberType,
         Field(
-            description="What is associated with the HaVip for a node: EcsInstance."
-            " NetworkInterface is not in this version.",
-        ),
-        Rule(
-            "self != 'NetworkInterface'",
-            "this version does not do members of type NetworkInterface yet: use EcsInstance",
+            description="What is associated with the HaVip for a node: its instance with the"
+            " primary network interface (EcsInstance), or one of its network interfaces"
+            " (NetworkInterface). A change takes all members out before the first comes in.",
         ),
     ] = MemberType.ECS_INSTANCE
+    network_interface: Annotated[
+        NetworkInterfaceSelector | None,
+        Field(
+            description="Which network interface of a node, for type NetworkInterface; the one in"
+            " the class's vSwitch if left out.",
+        ),
+    ] = None
+    exclusive: Annotated[
+        bool | None,
+        Field(
+            description="Take out members that are none of the cluster's nodes. Left out: false"
+            " for an adopted HaVip, whose members of before are kept, else true.",
+        ),
+    ] = None
     max: Annotated[
         int,
         Field(

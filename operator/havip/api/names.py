@@ -29,6 +29,12 @@ TAG_CLUSTER = f"{GROUP}/cluster"
 TAG_UID = f"{GROUP}/uid"
 TAG_NAME = f"{GROUP}/name"
 
+ANNOTATION_FENCE = f"{GROUP}/fence"
+"""On a HaVip: comma-separated names of nodes that an administrator knows to be dead.
+
+What they have of the HaVip in the cloud is taken out by force, and stays out while this is there.
+"""
+
 # Labels on the Lease of a HaVip, by which the agents find the object it belongs to.
 LABEL_UID = f"{GROUP}/uid"
 LABEL_NAMESPACE = f"{GROUP}/namespace"

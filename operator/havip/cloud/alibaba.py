@@ -31,6 +31,7 @@ from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
 from havip.api.errors import HaVipError, NotFound, Unavailable
+from havip.cloud.credentials import Credentials
 from havip.cloud.faults import Refusal, error_of
 from havip.cloud.limiter import TokenBucket
 from havip.cloud.port import HaVipFacts, InstanceFacts, InstanceType, NewHaVip, VSwitchFacts
@@ -51,18 +52,6 @@ for _name in ("darabonba-core", "alibabacloud-tea", "credentials"):
     _logger = logging.getLogger(_name)
     _logger.handlers.clear()
     _logger.setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """An access key, with a security token when it is a temporary one."""
-
-    access_key_id: str
-    access_key_secret: str
-    security_token: str = ""
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.access_key_id!r}, ...)"
 
 
 @dataclass(frozen=True, slots=True)

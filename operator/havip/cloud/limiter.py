@@ -1,7 +1,8 @@
-"""A token bucket: how many calls of one kind may leave per second, and how many at once."""
+"""Token buckets: how many calls of one kind may leave per second, and how many at once."""
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 
@@ -40,3 +41,18 @@ class TokenBucket:
     def pause(self, seconds: float) -> None:
         """Let nothing through for this long: the cloud said it is too much."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+
+class Buckets:
+    """A bucket for each action: the cloud counts calls per account, region and action."""
+
+    def __init__(
+        self,
+        # The default stays below 300 calls in 60 s, the commonest quota of an action.
+        new_bucket: Callable[[], TokenBucket] = lambda: TokenBucket(rate=4, burst=40),
+    ) -> None:
+        self._buckets: defaultdict[str, TokenBucket] = defaultdict(new_bucket)
+
+    def of(self, action: str) -> TokenBucket:
+        """Return the bucket of an action."""
+        return self._buckets[action]
