@@ -15,7 +15,8 @@ from havip.api import names
 from havip.api.conditions import Reason
 from havip.api.errors import CredentialsRefused, InvalidSpec, NotFound, UserError
 from havip.api.havipclass import HaVipClass
-from havip.cloud.alibaba import Credentials, Endpoints
+from havip.cloud.alibaba import Endpoints
+from havip.cloud.credentials import Credentials
 from havip.cloud.port import Cloud, InstanceFacts
 from havip.controller.kube import Kube
 from havip.controller.poller import Pace, Poller

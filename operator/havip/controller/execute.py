@@ -1,7 +1,7 @@
 """Do the planned step: one call to the cloud, under the ClientToken of its intent."""
 
 from havip.api.errors import CloudError, HaVipError
-from havip.cloud.port import Cloud, InstanceType
+from havip.cloud.port import Cloud, InstanceType, ResourceType
 from havip.cloud.tokens import Intent, Tokens
 from havip.controller.plan import (
     Associate,
@@ -80,13 +80,13 @@ class Executor:
             case Create(new=new):
                 await cloud.create_ha_vip(new, token)
             case Tag(ha_vip_id, tags):
-                await cloud.tag(ha_vip_id, tags)
+                await cloud.tag(ResourceType.HA_VIP, ha_vip_id, tags)
             case Untag(ha_vip_id, keys):
-                await cloud.untag(ha_vip_id, keys)
+                await cloud.untag(ResourceType.HA_VIP, ha_vip_id, keys)
             case Modify(ha_vip_id, name, description):
                 await cloud.modify_ha_vip(ha_vip_id, name, description, token)
             case Move(ha_vip_id, group):
-                await cloud.move_resource_group(ha_vip_id, group)
+                await cloud.move_resource_group(ResourceType.HA_VIP, ha_vip_id, group)
             case Associate(ha_vip_id, instance_id):
                 await cloud.associate(ha_vip_id, instance_id, instance_type, token)
             case Unassociate(ha_vip_id, instance_id, _, force):

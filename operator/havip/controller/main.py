@@ -17,6 +17,7 @@ from typing import Any
 
 from kubernetes import client
 
+from havip.api.errors import CredentialsRefused
 from havip.cloud.alibaba import AlibabaCloud
 from havip.cloud.port import Cloud
 from havip.controller import handlers
@@ -200,4 +201,6 @@ def surroundings(
 
 def connect(executor: ThreadPoolExecutor, place: Place) -> Cloud:
     """Return the cloud at a place."""
+    if place.credentials is None:
+        raise CredentialsRefused("no Secret is named")
     return AlibabaCloud(place.region, place.credentials, executor, place.endpoints)
