@@ -65,7 +65,7 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "members": list(vip.members),
                 "joining": vip.joining,
                 "master": vip.master,
-                "eipAddresses": list(vip.eip_addresses),
+                "eipAddresses": cloud.eip_addresses_at(vip.ha_vip_id),
             }
             for vip in cloud.ha_vips.values()
         ],
@@ -100,6 +100,47 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "zoneId": switch.zone_id,
             }
             for switch in cloud.v_switches.values()
+        ],
+        "eips": [
+            {
+                "allocationId": eip.allocation_id,
+                "accountId": eip.account_id,
+                "address": str(eip.address),
+                "status": str(eip.status),
+                "instanceType": eip.holder_type,
+                "instanceId": eip.holder_id,
+                "name": eip.name,
+                "description": eip.description,
+                "bandwidth": eip.bandwidth,
+                "isp": eip.isp,
+                "chargeType": eip.charge_type,
+                "internetChargeType": eip.internet_charge_type,
+                "businessStatus": eip.business_status,
+                "deletionProtection": eip.deletion_protection,
+                "serviceManaged": eip.service_managed,
+                "resourceGroupId": eip.resource_group_id,
+                "tags": dict(eip.tags),
+            }
+            for eip in cloud.eips.values()
+        ],
+        "routeTables": [
+            {
+                "routeTableId": table.route_table_id,
+                "vpcId": table.vpc_id,
+                "routeTableType": table.kind,
+                "entries": [
+                    {
+                        "routeEntryId": entry.route_entry_id,
+                        "destinationCidrBlock": str(entry.destination),
+                        "nextHopType": entry.next_hop_type,
+                        "nextHopId": entry.next_hop_id,
+                        "status": str(entry.status),
+                        "system": entry.system,
+                    }
+                    for entry in table.entries.values()
+                ],
+            }
+            for table in cloud.route_tables.values()
         ],
     }
 

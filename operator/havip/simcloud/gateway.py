@@ -13,7 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import havips, instances, membership, tags, vswitches
+from . import (
+    eipbinding,
+    eips,
+    havips,
+    instances,
+    membership,
+    routelists,
+    routes,
+    tags,
+    vswitches,
+)
 from .calls import Action, Call
 from .faults import CallLog, Fault, FaultKind, Faults, Record
 from .model import Cloud
@@ -25,7 +35,10 @@ from .wire import ApiError, Parameters
 
 TABLE: dict[tuple[str, str], Action] = {
     (action.version, action.name): action
-    for module in (havips, membership, vswitches, tags, instances)
+    for module in (
+        *(havips, membership, vswitches, tags, instances),
+        *(eips, eipbinding, routes, routelists),
+    )
     for action in module.ACTIONS
 }
 """All actions by API version and name. A new family of resources is one more module here."""

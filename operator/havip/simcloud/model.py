@@ -14,11 +14,12 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from itertools import count
 
+from .addresses import PUBLIC_BLOCK, Eip
 from .profiles import Profile, Span
-from .topology import Topology, Vpc, VSwitch
+from .routing import RouteTable, tables
+from .topology import DEFAULT_RESOURCE_GROUP, Topology, Vpc, VSwitch
 
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-DEFAULT_RESOURCE_GROUP = "rg-default"
 
 
 class HaVipStatus(StrEnum):
@@ -80,7 +81,6 @@ class HaVip:
     """The id that is being associated."""
     master: str = ""
     """The member that last announced the address, or nobody."""
-    eip_addresses: list[str] = field(default_factory=list)
 
     def settle_status(self) -> None:
         """Leave a transition: InUse with members, Available without."""
@@ -140,6 +140,11 @@ class Cloud:
         self.instances: dict[str, Instance] = {}
         self.network_interfaces: dict[str, NetworkInterface] = {}
         self.ha_vips: dict[str, HaVip] = {}
+        self.eips: dict[str, Eip] = {
+            eip.allocation_id: Eip.given(eip, topology.accounts[0].account_id)
+            for eip in topology.eips
+        }
+        self.route_tables: dict[str, RouteTable] = tables(topology)
         self._chance = chance
         self._order = count()
         self._later: list[tuple[float, int, Callable[[], None]]] = []
@@ -204,6 +209,26 @@ class Cloud:
     def ha_vips_of(self, account_id: str) -> Iterator[HaVip]:
         """Give an account's HaVips, oldest first."""
         return (ha_vip for ha_vip in self.ha_vips.values() if ha_vip.account_id == account_id)
+
+    def eips_at(self, holder_id: str) -> list[Eip]:
+        """Give the EIPs that something holds, or is about to hold or to lose."""
+        return [eip for eip in self.eips.values() if eip.holder_id == holder_id]
+
+    def eip_addresses_at(self, holder_id: str) -> list[str]:
+        """Give the public addresses that something's own description names."""
+        return [str(eip.address) for eip in self.eips_at(holder_id) if eip.shown_at_holder]
+
+    def route_tables_of(self, vpc_id: str) -> Iterator[RouteTable]:
+        """Give the route tables of a VPC."""
+        return (table for table in self.route_tables.values() if table.vpc_id == vpc_id)
+
+    def free_public_address(self) -> IPv4Address:
+        """Pick a public address that no EIP has."""
+        taken = {eip.address for eip in self.eips.values()}
+        while True:
+            address = PUBLIC_BLOCK[self._chance.randrange(PUBLIC_BLOCK.num_addresses)]
+            if address not in taken:
+                return address
 
     def used_addresses(self, v_switch_id: str) -> set[IPv4Address]:
         """Give the addresses of a vSwitch that something has."""
