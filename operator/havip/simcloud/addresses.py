@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -75,3 +77,11 @@ class Eip:
         """Be held by nothing."""
         self.holder_type = self.holder_id = ""
         self.status = EipStatus.AVAILABLE
+
+
+def draw_address(taken: AbstractSet[IPv4Address], chance: random.Random) -> IPv4Address:
+    """Draw a public address that is not taken."""
+    while True:
+        address = PUBLIC_BLOCK[chance.randrange(PUBLIC_BLOCK.num_addresses)]
+        if address not in taken:
+            return address

@@ -14,7 +14,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from itertools import count
 
-from .addresses import PUBLIC_BLOCK, Eip
+from .addresses import Eip, draw_address
 from .profiles import Profile, Span
 from .routing import RouteTable, tables
 from .topology import DEFAULT_RESOURCE_GROUP, Topology, Vpc, VSwitch
@@ -130,6 +130,9 @@ class Cloud:
     """Everything there is, in one region."""
 
     def __init__(self, topology: Topology, profile: Profile, chance: random.Random) -> None:
+        self._topology = topology
+        self.on_change: Callable[[float], None] = lambda _at: None
+        """Told the time of each change that happens by itself."""
         self.region = topology.region
         self.profile = profile
         self.accounts = {account.access_key_id: account for account in topology.accounts}
@@ -172,6 +175,12 @@ class Cloud:
                 primary=False,
             )
 
+    def reset(self, seed: int | None = None) -> None:
+        """Be as the topology has it; with `seed`, chance starts anew too."""
+        if seed is not None:
+            self._chance.seed(seed)
+        Cloud.__init__(self, self._topology, self.profile, self._chance)
+
     # Time and chance
 
     def draw(self, span: Span) -> float:
@@ -189,7 +198,9 @@ class Cloud:
     def settle(self, now: float) -> None:
         """Let everything happen that is due by `now`."""
         while self._later and self._later[0][0] <= now:
-            heapq.heappop(self._later)[2]()
+            at, _, effect = heapq.heappop(self._later)
+            effect()
+            self.on_change(at)
 
     @property
     def next_change(self) -> float | None:
@@ -224,11 +235,7 @@ class Cloud:
 
     def free_public_address(self) -> IPv4Address:
         """Pick a public address that no EIP has."""
-        taken = {eip.address for eip in self.eips.values()}
-        while True:
-            address = PUBLIC_BLOCK[self._chance.randrange(PUBLIC_BLOCK.num_addresses)]
-            if address not in taken:
-                return address
+        return draw_address({eip.address for eip in self.eips.values()}, self._chance)
 
     def used_addresses(self, v_switch_id: str) -> set[IPv4Address]:
         """Give the addresses of a vSwitch that something has."""

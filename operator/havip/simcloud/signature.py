@@ -91,11 +91,18 @@ class Authenticator:
     def _use_nonce(self, key_id: str, nonce: str, now: float) -> None:
         if not nonce:
             raise _incomplete("x-acs-signature-nonce")
-        for old in [key for key, at in self._nonces.items() if now - at > 2 * CLOCK_SKEW]:
-            del self._nonces[old]
+        self._forget_old_nonces(now)
         if (key_id, nonce) in self._nonces:
             raise ApiError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
         self._nonces[key_id, nonce] = now
+
+    def _forget_old_nonces(self, now: float) -> None:
+        # The oldest stand first, so what is looked at is what goes, and one more.
+        while self._nonces:
+            oldest, at = next(iter(self._nonces.items()))
+            if now - at <= 2 * CLOCK_SKEW:
+                break
+            del self._nonces[oldest]
 
 
 def _incomplete(what: str) -> ApiError:
