@@ -13,7 +13,6 @@ from .faults import Fault, FaultKind
 from .throttle import throttled
 from .wire import ApiError
 
-
 Json = dict[str, Any] | list[Any] | str | int | float | None
 
 

@@ -219,7 +219,7 @@ class Control:
 
     async def _announce(self, request: web.Request) -> web.Response:
         order = await _read(request, Announcement)
-        counted = self._gateway.settle().announce(order.address, order.mac)
+        counted = self._gateway.touch().announce(order.address, order.mac)
         return web.json_response({"counted": counted})
 
     async def _dump(self, request: web.Request) -> web.Response:
@@ -230,7 +230,7 @@ class Control:
 
     async def _set_eip(self, request: web.Request) -> web.Response:
         order = await _read(request, EipOrder)
-        eip = self._gateway.settle().eips.get(order.allocation_id)
+        eip = self._gateway.touch().eips.get(order.allocation_id)
         if eip is None:
             raise web.HTTPBadRequest(text=f"there is no EIP {order.allocation_id}")
         for name, value in order.model_dump(exclude={"allocation_id"}, exclude_none=True).items():

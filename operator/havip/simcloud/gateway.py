@@ -94,7 +94,7 @@ class Gateway:
         self._throttle = Throttle(self.cloud.profile.rates)
         self._tokens = TokenStore()
         self._history = History(self.cloud)
-        self.cloud.on_change = self._history.note
+        self.cloud.before_change = self._history.before_change
 
     def reset(self, seed: int | None = None) -> None:
         """Start anew from the topology: calls, faults and tokens are forgotten as well.
@@ -115,6 +115,12 @@ class Gateway:
         self.cloud.settle(self._clock())
         self._changed()
         return self.cloud
+
+    def touch(self) -> Cloud:
+        """Give the cloud as it is now to somebody who changes it otherwise than by a call."""
+        cloud = self.settle()
+        self._history.before_change(self._clock())
+        return cloud
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request."""
@@ -193,13 +199,13 @@ class Gateway:
             hang = fault.seconds
         if fault is not None and fault.kind is FaultKind.STALE:
             cloud = self._history.view(now - fault.seconds)
+        if action.changes:
+            self._history.before_change(now)
         call = Call(cloud, account, Parameters(parameters), now, hang)
         try:
             body = action.handler(call)
         finally:
             record.effect = call.effect
-            if call.effect:
-                self._history.note(now)
             self._changed()
         return {**body, "RequestId": request_id()}
 

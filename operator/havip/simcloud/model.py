@@ -131,7 +131,7 @@ class Cloud:
 
     def __init__(self, topology: Topology, profile: Profile, chance: random.Random) -> None:
         self._topology = topology
-        self.on_change: Callable[[float], None] = lambda _at: None
+        self.before_change: Callable[[float], None] = lambda _at: None
         """Told the time of each change that happens by itself."""
         self.region = topology.region
         self.profile = profile
@@ -199,8 +199,8 @@ class Cloud:
         """Let everything happen that is due by `now`."""
         while self._later and self._later[0][0] <= now:
             at, _, effect = heapq.heappop(self._later)
+            self.before_change(at)
             effect()
-            self.on_change(at)
 
     @property
     def next_change(self) -> float | None:
