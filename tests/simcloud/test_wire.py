@@ -110,4 +110,4 @@ def test_an_answer_to_nothing_known_is_an_error_body(cloud: RunningCloud) -> Non
 
 def test_no_two_actions_have_the_same_name_and_version() -> None:
     assert all(key == (action.version, action.name) for key, action in TABLE.items())
-    assert len(TABLE) == 18
+    assert len(TABLE) == 28

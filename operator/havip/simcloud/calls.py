@@ -40,12 +40,19 @@ class Call:
         self.changed()
         self.cloud.later(self.now + self.cloud.draw(span) + self.hang, effect)
 
-    def check_region(self) -> None:
-        """Refuse a call for another region, or for none."""
-        if self.parameters.required("RegionId") != self.cloud.region:
+    def check_region(self, *, required: bool = True) -> None:
+        """Refuse a call for another region, or for none where it is `required`."""
+        name = "RegionId"
+        given = self.parameters.required(name) if required else self.parameters.text(name)
+        if given not in {"", self.cloud.region}:
             raise ApiError(
                 404, "InvalidRegionId.NotFound", "The specified RegionId does not exist."
             )
+
+    def end_dry_run(self) -> None:
+        """Refuse a call that passed all checks and was to do no more than that."""
+        if self.parameters.flag("DryRun"):
+            raise ApiError(400, "DryRunOperation", "Request validation has been passed.")
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,13 @@ def numbered_page(
 
 
 def token_page(
-    call: Call, items: Sequence[Item], *, default: int, maximum: int
+    call: Call, items: Sequence[Item], *, default: int, maximum: int, sized_by: str = "MaxResults"
 ) -> tuple[Sequence[Item], dict[str, str]]:
-    """Cut the page that MaxResults and NextToken ask for; with it the next token, if any."""
-    size = min(call.parameters.integer("MaxResults", default), maximum)
+    """Cut the page that MaxResults and NextToken ask for; with it the next token, if any.
+
+    `sized_by` names the parameter where an action spells it otherwise.
+    """
+    size = min(call.parameters.integer(sized_by, default), maximum)
     token = call.parameters.text("NextToken", "0")
     if not token.isdecimal():
         raise invalid("NextToken")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 
-from .faults import FaultKind, Record
+from .faults import ANY, FaultKind, Record
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,20 @@ class ControlClient:
         skip: int = 0,
         seconds: float = 1.0,
         code: str = "OperationConflict",
+        lasts: float | None = None,
     ) -> None:
-        """Inject a fault into the next calls of an action (`*`: of any)."""
+        """Inject a fault into the next calls of an action.
+
+        The action is a name, or `*` for any, `*read` and `*write` for any of those. With `lasts`,
+        the fault strikes for so many seconds of the cloud's clock (0: until it is cleared) instead
+        of `count` times.
+        """
         order = {"kind": kind, "count": count, "skip": skip, "seconds": seconds, "code": code}
-        self._send("POST", "faults", {"action": action, **order})
+        self._send("POST", "faults", {"action": action, "lasts": lasts, **order})
+
+    def throttle_region(self, lasts: float = 0.0, retry_after: float = 1.0) -> None:
+        """Throttle every call for so many seconds of the cloud's clock (0: until it is cleared)."""
+        self.fault(ANY, FaultKind.THROTTLE, lasts=lasts, seconds=retry_after)
 
     def clear_faults(self) -> None:
         """Take back the faults that have not struck."""
@@ -55,6 +65,34 @@ class ControlClient:
         """Give the HaVips of the state, oldest first."""
         found: list[dict[str, Any]] = self.state()["haVips"]
         return found
+
+    def eips(self) -> list[dict[str, Any]]:
+        """Give the EIPs of the state, oldest first."""
+        found: list[dict[str, Any]] = self.state()["eips"]
+        return found
+
+    def route_entries(self, route_table_id: str) -> list[dict[str, Any]]:
+        """Give the entries of a route table that are not the cloud's own, oldest first."""
+        (table,) = (
+            table
+            for table in self.state()["routeTables"]
+            if table["routeTableId"] == route_table_id
+        )
+        return [entry for entry in table["entries"] if not entry["system"]]
+
+    def set_eip(self, allocation_id: str, **fields: str | bool) -> None:
+        """Set what no action sets on an EIP.
+
+        That is `charge_type`, `business_status`, `deletion_protection` and `service_managed`.
+        """
+        self._send("POST", "eips", {"allocation_id": allocation_id, **fields})
+
+    def reset(self, seed: int | None = None) -> None:
+        """Start anew from the topology, without calls, faults and tokens.
+
+        With `seed`, what the cloud draws starts anew too.
+        """
+        self._send("POST", "reset", {"seed": seed})
 
     def announce(self, address: str, mac: str) -> bool:
         """Announce an address as if a NIC had done it by ARP; tells whether that counted."""

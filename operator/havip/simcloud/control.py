@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .faults import Fault, FaultKind
 from .gateway import Gateway
 from .model import Cloud
+from .topology import BusinessStatus, ChargeType
 
 Order = TypeVar("Order", bound=BaseModel)
 
@@ -29,6 +30,7 @@ class FaultOrder(BaseModel):
     skip: int = Field(default=0, ge=0)
     seconds: float = Field(default=1.0, ge=0)
     code: str = "OperationConflict"
+    lasts: float | None = Field(default=None, ge=0)
 
 
 class Announcement(BaseModel):
@@ -36,6 +38,26 @@ class Announcement(BaseModel):
 
     address: IPv4Address
     mac: str
+
+
+class ResetOrder(BaseModel):
+    """Body of POST /_control/reset."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: int | None = None
+
+
+class EipOrder(BaseModel):
+    """Body of POST /_control/eips: what no action of the API sets on an EIP."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    allocation_id: str
+    charge_type: ChargeType | None = None
+    business_status: BusinessStatus | None = None
+    deletion_protection: bool | None = None
+    service_managed: bool | None = None
 
 
 class DumpOrder(BaseModel):
@@ -65,7 +87,7 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "members": list(vip.members),
                 "joining": vip.joining,
                 "master": vip.master,
-                "eipAddresses": list(vip.eip_addresses),
+                "eipAddresses": cloud.eip_addresses_at(vip.ha_vip_id),
             }
             for vip in cloud.ha_vips.values()
         ],
@@ -101,6 +123,47 @@ def state(cloud: Cloud) -> dict[str, Any]:
             }
             for switch in cloud.v_switches.values()
         ],
+        "eips": [
+            {
+                "allocationId": eip.allocation_id,
+                "accountId": eip.account_id,
+                "address": str(eip.address),
+                "status": str(eip.status),
+                "instanceType": eip.holder_type,
+                "instanceId": eip.holder_id,
+                "name": eip.name,
+                "description": eip.description,
+                "bandwidth": eip.bandwidth,
+                "isp": eip.isp,
+                "chargeType": eip.charge_type,
+                "internetChargeType": eip.internet_charge_type,
+                "businessStatus": eip.business_status,
+                "deletionProtection": eip.deletion_protection,
+                "serviceManaged": eip.service_managed,
+                "resourceGroupId": eip.resource_group_id,
+                "tags": dict(eip.tags),
+            }
+            for eip in cloud.eips.values()
+        ],
+        "routeTables": [
+            {
+                "routeTableId": table.route_table_id,
+                "vpcId": table.vpc_id,
+                "routeTableType": table.kind,
+                "entries": [
+                    {
+                        "routeEntryId": entry.route_entry_id,
+                        "destinationCidrBlock": str(entry.destination),
+                        "nextHopType": entry.next_hop_type,
+                        "nextHopId": entry.next_hop_id,
+                        "status": str(entry.status),
+                        "system": entry.system,
+                    }
+                    for entry in table.entries.values()
+                ],
+            }
+            for table in cloud.route_tables.values()
+        ],
     }
 
 
@@ -122,6 +185,8 @@ class Control:
             web.get("/_control/state", self._state),
             web.post("/_control/announce", self._announce),
             web.post("/_control/dump", self._dump),
+            web.post("/_control/eips", self._set_eip),
+            web.post("/_control/reset", self._reset),
         ]
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -136,7 +201,7 @@ class Control:
 
     async def _add_fault(self, request: web.Request) -> web.Response:
         order = await _read(request, FaultOrder)
-        self._gateway.faults.waiting.append(Fault(**dict(order)))
+        self._gateway.inject(Fault(**dict(order)))
         return web.json_response({})
 
     async def _faults(self, _request: web.Request) -> web.Response:
@@ -154,7 +219,7 @@ class Control:
 
     async def _announce(self, request: web.Request) -> web.Response:
         order = await _read(request, Announcement)
-        counted = self._gateway.settle().announce(order.address, order.mac)
+        counted = self._gateway.touch().announce(order.address, order.mac)
         return web.json_response({"counted": counted})
 
     async def _dump(self, request: web.Request) -> web.Response:
@@ -162,6 +227,19 @@ class Control:
         # A file of a few kilobytes, at a moment chosen by whoever waits for it.
         order.path.write_text(json.dumps(self._settled_state(), indent=2))
         return web.json_response({"path": str(order.path)})
+
+    async def _set_eip(self, request: web.Request) -> web.Response:
+        order = await _read(request, EipOrder)
+        eip = self._gateway.touch().eips.get(order.allocation_id)
+        if eip is None:
+            raise web.HTTPBadRequest(text=f"there is no EIP {order.allocation_id}")
+        for name, value in order.model_dump(exclude={"allocation_id"}, exclude_none=True).items():
+            setattr(eip, name, value)
+        return web.json_response({})
+
+    async def _reset(self, request: web.Request) -> web.Response:
+        self._gateway.reset((await _read(request, ResetOrder)).seed)
+        return web.json_response({})
 
 
 async def _read(request: web.Request, kind: type[Order]) -> Order:

@@ -190,6 +190,8 @@ def _delete(call: Call) -> dict[str, Any]:
     for card in cloud.network_interfaces.values():
         if card.instance_id == instance.instance_id:
             card.instance_id = None
+    for eip in cloud.eips_at(instance.instance_id):
+        eip.free()
     for ha_vip in cloud.ha_vips.values():
         for gone in (instance.instance_id, instance.primary.network_interface_id):
             ha_vip.lose(gone)

@@ -14,11 +14,12 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from itertools import count
 
+from .addresses import Eip, draw_address
 from .profiles import Profile, Span
-from .topology import Topology, Vpc, VSwitch
+from .routing import RouteTable, tables
+from .topology import DEFAULT_RESOURCE_GROUP, Topology, Vpc, VSwitch
 
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-DEFAULT_RESOURCE_GROUP = "rg-default"
 
 
 class HaVipStatus(StrEnum):
@@ -80,7 +81,6 @@ class HaVip:
     """The id that is being associated."""
     master: str = ""
     """The member that last announced the address, or nobody."""
-    eip_addresses: list[str] = field(default_factory=list)
 
     def settle_status(self) -> None:
         """Leave a transition: InUse with members, Available without."""
@@ -130,6 +130,9 @@ class Cloud:
     """Everything there is, in one region."""
 
     def __init__(self, topology: Topology, profile: Profile, chance: random.Random) -> None:
+        self._topology = topology
+        self.before_change: Callable[[float], None] = lambda _at: None
+        """Told the time of each change that happens by itself."""
         self.region = topology.region
         self.profile = profile
         self.accounts = {account.access_key_id: account for account in topology.accounts}
@@ -140,6 +143,11 @@ class Cloud:
         self.instances: dict[str, Instance] = {}
         self.network_interfaces: dict[str, NetworkInterface] = {}
         self.ha_vips: dict[str, HaVip] = {}
+        self.eips: dict[str, Eip] = {
+            eip.allocation_id: Eip.given(eip, topology.accounts[0].account_id)
+            for eip in topology.eips
+        }
+        self.route_tables: dict[str, RouteTable] = tables(topology)
         self._chance = chance
         self._order = count()
         self._later: list[tuple[float, int, Callable[[], None]]] = []
@@ -167,6 +175,12 @@ class Cloud:
                 primary=False,
             )
 
+    def reset(self, seed: int | None = None) -> None:
+        """Be as the topology has it; with `seed`, chance starts anew too."""
+        if seed is not None:
+            self._chance.seed(seed)
+        Cloud.__init__(self, self._topology, self.profile, self._chance)
+
     # Time and chance
 
     def draw(self, span: Span) -> float:
@@ -184,7 +198,9 @@ class Cloud:
     def settle(self, now: float) -> None:
         """Let everything happen that is due by `now`."""
         while self._later and self._later[0][0] <= now:
-            heapq.heappop(self._later)[2]()
+            at, _, effect = heapq.heappop(self._later)
+            self.before_change(at)
+            effect()
 
     @property
     def next_change(self) -> float | None:
@@ -204,6 +220,22 @@ class Cloud:
     def ha_vips_of(self, account_id: str) -> Iterator[HaVip]:
         """Give an account's HaVips, oldest first."""
         return (ha_vip for ha_vip in self.ha_vips.values() if ha_vip.account_id == account_id)
+
+    def eips_at(self, holder_id: str) -> list[Eip]:
+        """Give the EIPs that something holds, or is about to hold or to lose."""
+        return [eip for eip in self.eips.values() if eip.holder_id == holder_id]
+
+    def eip_addresses_at(self, holder_id: str) -> list[str]:
+        """Give the public addresses that something's own description names."""
+        return [str(eip.address) for eip in self.eips_at(holder_id) if eip.shown_at_holder]
+
+    def route_tables_of(self, vpc_id: str) -> Iterator[RouteTable]:
+        """Give the route tables of a VPC."""
+        return (table for table in self.route_tables.values() if table.vpc_id == vpc_id)
+
+    def free_public_address(self) -> IPv4Address:
+        """Pick a public address that no EIP has."""
+        return draw_address({eip.address for eip in self.eips.values()}, self._chance)
 
     def used_addresses(self, v_switch_id: str) -> set[IPv4Address]:
         """Give the addresses of a vSwitch that something has."""

@@ -22,7 +22,12 @@ def _ha_vips(call: Call) -> Mapping[str, Tagged]:
     return {vip.ha_vip_id: vip for vip in call.cloud.ha_vips_of(call.account.account_id)}
 
 
-KINDS: dict[str, Callable[[Call], Mapping[str, Tagged]]] = {"HAVIP": _ha_vips}
+def _eips(call: Call) -> Mapping[str, Tagged]:
+    account_id = call.account.account_id
+    return {key: eip for key, eip in call.cloud.eips.items() if eip.account_id == account_id}
+
+
+KINDS: dict[str, Callable[[Call], Mapping[str, Tagged]]] = {"HAVIP": _ha_vips, "EIP": _eips}
 """Resource types in upper case, each with its account's resources by id."""
 
 

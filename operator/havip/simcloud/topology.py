@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+
+DEFAULT_RESOURCE_GROUP = "rg-default"
+
+ChargeType = Literal["PostPaid", "PrePaid"]
+InternetChargeType = Literal["PayByBandwidth", "PayByTraffic"]
+BusinessStatus = Literal["Normal", "FinancialLocked"]
+RouteTableType = Literal["System", "Custom"]
 
 
 class _Part(BaseModel):
@@ -74,6 +81,48 @@ class NetworkInterface(_Part):
     instance_id: str | None = None
 
 
+class Eip(_Part):
+    """An elastic IP address that somebody allocated before, bound to something or to nothing."""
+
+    allocation_id: str
+    ip_address: IPv4Address
+    account_id: str = ""
+    """The first account's where none is named."""
+    name: str = ""
+    bandwidth: int = 5
+    isp: str = "BGP"
+    charge_type: ChargeType = "PostPaid"
+    internet_charge_type: InternetChargeType = "PayByBandwidth"
+    business_status: BusinessStatus = "Normal"
+    deletion_protection: bool = False
+    service_managed: bool = False
+    resource_group_id: str = DEFAULT_RESOURCE_GROUP
+    tags: dict[str, str] = Field(default_factory=dict)
+    instance_type: str = ""
+    """What it is bound to: `EcsInstance`, or any kind that is no part of the simulated cloud."""
+    instance_id: str = ""
+
+
+class RouteEntry(_Part):
+    """A custom route entry; its id is made from the table's where none is given."""
+
+    destination_cidr_block: IPv4Network
+    next_hop_type: str
+    next_hop_id: str
+    route_entry_id: str = ""
+
+
+class RouteTable(_Part):
+    """A route table. A VPC that has no system table here gets one without custom entries."""
+
+    route_table_id: str
+    vpc_id: str
+    route_table_type: RouteTableType = "Custom"
+    name: str = ""
+    v_switch_ids: tuple[str, ...] = ()
+    entries: tuple[RouteEntry, ...] = ()
+
+
 class Topology(_Part):
     """The whole of it, in one region. Reading raises ValueError where it does not fit together."""
 
@@ -83,6 +132,8 @@ class Topology(_Part):
     v_switches: tuple[VSwitch, ...]
     instances: tuple[Instance, ...] = ()
     network_interfaces: tuple[NetworkInterface, ...] = ()
+    eips: tuple[Eip, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -100,6 +151,35 @@ class Topology(_Part):
                 )
             if card.private_ip_address not in home.cidr_block:
                 raise ValueError(f"{card.private_ip_address} is not in {home.cidr_block}")
+        return self
+
+    @model_validator(mode="after")
+    def _routes_fit(self) -> Self:
+        vpcs = {vpc.vpc_id for vpc in self.vpcs}
+        system = [table.vpc_id for table in self.route_tables if table.route_table_type == "System"]
+        for table in self.route_tables:
+            if table.vpc_id not in vpcs:
+                raise ValueError(f"{table.route_table_id} names the unknown VPC {table.vpc_id}")
+            if system.count(table.vpc_id) > 1:
+                raise ValueError(f"{table.vpc_id} has more than one system route table")
+            destinations = [entry.destination_cidr_block for entry in table.entries]
+            if len(set(destinations)) < len(destinations):
+                raise ValueError(f"{table.route_table_id} has two entries for one destination")
+        return self
+
+    @model_validator(mode="after")
+    def _eips_fit(self) -> Self:
+        instances = {instance.instance_id for instance in self.instances}
+        accounts = {account.account_id for account in self.accounts}
+        for eip in self.eips:
+            if eip.account_id and eip.account_id not in accounts:
+                raise ValueError(f"{eip.allocation_id} names the unknown account {eip.account_id}")
+            if eip.instance_type == "HaVip":
+                raise ValueError(f"{eip.allocation_id}: there is no HaVip before the first call")
+            if eip.instance_type == "EcsInstance" and eip.instance_id not in instances:
+                raise ValueError(
+                    f"{eip.allocation_id} names the unknown instance {eip.instance_id}"
+                )
         return self
 
     @classmethod
