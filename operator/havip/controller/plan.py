@@ -357,7 +357,8 @@ def _teardown(seen: Observation) -> Plan:
             " the address.",
             retry_seconds=remaining,
         )
-    if havip.spec.effective_deletion_policy is DeletionPolicy.RETAIN:
+    left_out = DeletionPolicy.RETAIN if havip.spec.adopt else DeletionPolicy.DELETE
+    if (havip.spec.deletion_policy or left_out) is DeletionPolicy.RETAIN:
         ours = tuple(key for key in (TAG_CLUSTER, TAG_NAME, TAG_UID) if key in facts.tags)
         return Plan(step=Untag(facts.ha_vip_id, ours), waiting="Leaving the HaVip in the cloud.")
     names = {each.instance_id: each.name for each in seen.nodes if each.instance_id}
