@@ -17,15 +17,16 @@ from havip.api.conditions import Reason
 from havip.api.errors import BugError, Busy, CloudError, HaVipError, NotFound, UserError
 from havip.api.havip import HaVip, HaVipStatus, MemberState
 from havip.api.names import FINALIZER
-from havip.cloud.port import InstanceType
+from havip.cloud.port import HaVipFacts, InstanceType
 from havip.controller.accounts import Account, Accounts
 from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
 from havip.controller.kube import Kube, KubernetesError, path_of
+from havip.controller.listings import HA_VIPS, INSTANCES, Listed, Needs
 from havip.controller.observe import CloudView, NodeFacts, Observation, view
 from havip.controller.plan import Associate, Plan, plan
-from havip.controller.poller import Pace
+from havip.controller.poller import Pace, Snapshot
 from havip.controller.register import Registers
 from havip.controller.status import status
 from havip.controller.world import World
@@ -185,10 +186,11 @@ class Worker:
         self._enter(account, (havip.metadata.generation, klass and klass.spec, account, deleting))
         cloud: CloudView | None = None
         self._viewed_at = self._listed_at(account)
-        if account and account.poller.latest:
-            cloud = self._view(havip, account)
-        if account and account.poller.error:
-            trouble = account.poller.error
+        if account:
+            ha_vips = account.listings.of(self._uid, HA_VIPS)
+            if ha_vips.latest:
+                cloud = self._view(havip, ha_vips.latest, ha_vips)
+            trouble = ha_vips.error or trouble
         if trouble is None and now < self._hold_until:
             trouble = self._trouble
             self._look_again(self._hold_until - now)
@@ -200,7 +202,7 @@ class Worker:
             klass=klass,
             cloud=cloud,
             trouble=trouble,
-            nodes=await self._nodes(account),
+            nodes=self._nodes(account),
             register=register,
             refused=self._still_refused(now),
             waited_for=frozenset(
@@ -221,30 +223,26 @@ class Worker:
             self._failures = 0
             self._refused.clear()
 
-    def _view(self, havip: HaVip, account: Account) -> CloudView:
-        snapshot = account.poller.latest
-        if snapshot is None:
-            return CloudView()
+    def _view(
+        self, havip: HaVip, snapshot: Snapshot[HaVipFacts], listed: Listed[HaVipFacts]
+    ) -> CloudView:
         if snapshot.number != self._counted:
             self._counted = snapshot.number
             self._listings += 1 if snapshot.started >= self._changed_at else 0
         adopt = havip.spec.adopt
         known_id = adopt.ha_vip_id if adopt else havip.status.ha_vip_id
-        unseen = account.poller.unseen(known_id) if known_id else self._listings
-        return view(havip, self._around.cluster_id, snapshot.ha_vips, unseen=unseen)
+        unseen = listed.unseen(known_id) if known_id else self._listings
+        return view(havip, self._around.cluster_id, snapshot.items, unseen=unseen)
 
-    async def _nodes(self, account: Account | None) -> tuple[NodeFacts, ...]:
+    def _nodes(self, account: Account | None) -> tuple[NodeFacts, ...]:
         """Add the vSwitch of nodes without an agent, as the cloud knows it."""
         nodes = self._around.world.nodes
-        lacking = [each.instance_id for each in nodes if each.instance_id and not each.v_switch_id]
-        if account is None or not lacking:
+        if account is None:
             return nodes
-        try:
-            found = await account.instances(lacking)
-        except HaVipError as error:
-            log.info("Instances cannot be looked up: %s", error)
-            self._look_again(self._around.pace.retry)
-            return nodes
+        lacking = frozenset(e.instance_id for e in nodes if e.instance_id and not e.v_switch_id)
+        account.listings.needs(self._uid, Needs(instances=lacking))
+        instances = account.listings.of(self._uid, INSTANCES)
+        found = instances.latest.items if instances.latest else {}
         return tuple(
             replace(each, v_switch_id=found[each.instance_id].v_switch_id)
             if each.instance_id in found and not each.v_switch_id
@@ -284,12 +282,12 @@ class Worker:
         return self._cloud_moved_at if self._saw_it_begin else None
 
     def _listed_at(self, account: Account | None) -> float:
-        latest = account.poller.latest if account else None
+        latest = account.listings.of(self._uid, HA_VIPS).latest if account else None
         return latest.started if latest else float("-inf")
 
     def _list_after(self, moment: float) -> None:
         if self._account is not None:
-            self._account.poller.want(moment)
+            self._account.listings.of(self._uid, HA_VIPS).want(moment)
 
     # -- report
 
