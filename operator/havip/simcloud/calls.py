@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from .model import Cloud
@@ -14,6 +15,9 @@ from .wire import ApiError, Parameters, invalid
 
 VPC = "2016-04-28"
 ECS = "2014-05-26"
+STS = "2015-04-01"
+PRODUCTS = {VPC: "vpc", ECS: "ecs", STS: "sts"}
+"""What policies put before an action, by the API's version."""
 
 Item = TypeVar("Item")
 
@@ -48,6 +52,17 @@ class Call:
             )
 
 
+class Access(StrEnum):
+    """Who may make a call."""
+
+    ANYBODY = "anybody"
+    """No signature is asked for."""
+    ANY_KEY = "any key"
+    """The signature is enough: no policy can deny it."""
+    GRANTED = "granted"
+    """A key whose policy allows the action."""
+
+
 @dataclass(frozen=True)
 class Action:
     """A row of the action table. `handler` gives the answer's body or raises ApiError."""
@@ -59,6 +74,7 @@ class Action:
     """Whether it is meant to change anything (its rate differs)."""
     tokens: bool = False
     """Whether it heeds a ClientToken."""
+    access: Access = Access.GRANTED
 
 
 def timestamp(at: float) -> str:
@@ -85,10 +101,10 @@ def numbered_page(
 
 
 def token_page(
-    call: Call, items: Sequence[Item], *, default: int, maximum: int
+    call: Call, items: Sequence[Item], *, default: int, maximum: int, minimum: int = 1
 ) -> tuple[Sequence[Item], dict[str, str]]:
     """Cut the page that MaxResults and NextToken ask for; with it the next token, if any."""
-    size = min(call.parameters.integer("MaxResults", default), maximum)
+    size = max(minimum, min(call.parameters.integer("MaxResults", default), maximum))
     token = call.parameters.text("NextToken", "0")
     if not token.isdecimal():
         raise invalid("NextToken")

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import havips, instances, membership, tags, vswitches
-from .calls import Action, Call
+from . import havips, instances, interfaces, membership, sts, tags, vswitches
+from .accounts import check_rights
+from .calls import Access, Action, Call
 from .faults import CallLog, Fault, FaultKind, Faults, Record
 from .model import Cloud
 from .signature import Authenticator, Signed
@@ -23,12 +24,12 @@ from .tokens import TokenStore
 from .topology import Account
 from .wire import ApiError, Parameters
 
+FAMILIES = (havips, membership, vswitches, tags, instances, interfaces, sts)
+"""The modules with the actions. A new family of resources is one more module here."""
 TABLE: dict[tuple[str, str], Action] = {
-    (action.version, action.name): action
-    for module in (havips, membership, vswitches, tags, instances)
-    for action in module.ACTIONS
+    (action.version, action.name): action for module in FAMILIES for action in module.ACTIONS
 }
-"""All actions by API version and name. A new family of resources is one more module here."""
+"""All actions by API version and name."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Answer:
 
 
 _CUT = Answer(cut=True)
+_NOBODY = Account(account_id="", access_key_id="", access_key_secret="")
 
 
 class Gateway:
@@ -110,8 +112,11 @@ class Gateway:
             raise ApiError(
                 404, "InvalidAction.NotFound", "Specified api is not found, please check your url."
             )
-        account = self._authenticator.authenticate(request.signed, self._clock())
-        _check_rights(account, action.name)
+        account = _NOBODY
+        if action.access is not Access.ANYBODY:
+            account = self._authenticator.authenticate(request.signed, self._clock())
+        if action.access is Access.GRANTED:
+            check_rights(account, action)
         self._throttle.spend(account.account_id, action.name, action.changes, self._clock())
         fault = self.faults.take(action.name)
         early = _answer_without_effect(fault, record)
@@ -166,22 +171,6 @@ class Gateway:
             seconds += fault.seconds
         if seconds > 0:
             await asyncio.sleep(seconds)
-
-
-def _check_rights(account: Account, action: str) -> None:
-    if action in account.denied_actions:
-        raise ApiError(
-            403,
-            "Forbidden.RAM",
-            "User not authorized to operate on the specified resource.",
-            details={
-                "AccessDeniedDetail": {
-                    "AuthAction": f"vpc:{action}",
-                    "AuthPrincipalType": "SubUser",
-                    "NoPermissionType": "ImplicitDeny",
-                }
-            },
-        )
 
 
 def _answer_without_effect(fault: Fault | None, record: Record) -> Answer | None:

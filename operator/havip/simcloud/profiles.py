@@ -46,6 +46,8 @@ class Profile:
     unassociate: Span = _NONE
     start: Span = _NONE
     stop: Span = _NONE
+    attach: Span = _NONE
+    detach: Span = _NONE
     quotas: Quotas = field(default_factory=Quotas)
     rates: Rates | None = None
     refuse_long_pages: bool = True
@@ -63,6 +65,8 @@ LAB = Profile(
     unassociate=(0.2, 0.5),
     start=(0.3, 0.6),
     stop=(0.3, 0.6),
+    attach=(0.2, 0.5),
+    detach=(0.2, 0.5),
 )
 
 REALISTIC = Profile(
@@ -74,6 +78,8 @@ REALISTIC = Profile(
     unassociate=(2.0, 6.0),
     start=(10.0, 30.0),
     stop=(5.0, 20.0),
+    attach=(2.0, 6.0),
+    detach=(2.0, 6.0),
     rates=Rates(reads=600, writes=300),
 )
 
