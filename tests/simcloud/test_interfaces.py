@@ -84,14 +84,6 @@ def ids(sdk: Sdk, **request: Any) -> list[str]:
     return [each.network_interface_id for each in interfaces(sdk, **request)]
 
 
-def attach(sdk: Sdk, interface_id: str, instance_id: str) -> None:
-    sdk.ecs.attach_network_interface(
-        ecs.AttachNetworkInterfaceRequest(
-            region_id=REGION, network_interface_id=interface_id, instance_id=instance_id
-        )
-    )
-
-
 def delete(sdk: Sdk, interface_id: str) -> None:
     sdk.ecs.delete_network_interface(
         ecs.DeleteNetworkInterfaceRequest(region_id=REGION, network_interface_id=interface_id)
@@ -167,7 +159,7 @@ def test_attaching_and_detaching_take_their_time(slow_sdk: Sdk, clock: Clock) ->
         item = found(slow_sdk, "eni-loose")
         return item.status, item.instance_id
 
-    attach(slow_sdk, "eni-loose", "i-node2")
+    slow_sdk.attach_interface("eni-loose", "i-node2")
     assert status() == ("Attaching", "i-node2")
     clock.advance(5)
     assert status() == ("InUse", "i-node2")
@@ -193,13 +185,13 @@ BAD_STATE = (400, "InvalidOperation.InvalidEniState")
 def test_an_interface_is_not_attached(
     sdk: Sdk, interface_id: str, instance_id: str, answer: tuple[int, str]
 ) -> None:
-    assert refusal(lambda: attach(sdk, interface_id, instance_id)) == answer
+    assert refusal(lambda: sdk.attach_interface(interface_id, instance_id)) == answer
 
 
 def test_an_instance_in_transition_takes_no_interface(slow_sdk: Sdk) -> None:
     slow_sdk.stop("i-node1")
     wrong = (400, "InvalidOperation.InvalidEcsState")
-    assert refusal(lambda: attach(slow_sdk, "eni-loose", "i-node1")) == wrong
+    assert refusal(lambda: slow_sdk.attach_interface("eni-loose", "i-node1")) == wrong
     assert refusal(lambda: slow_sdk.detach_interface("eni-red", "i-node1")) == wrong
 
 
@@ -218,7 +210,7 @@ def test_an_interface_is_not_detached(
 
 
 def test_the_interfaces_of_a_released_instance_stay(slow_sdk: Sdk, clock: Clock) -> None:
-    attach(slow_sdk, "eni-loose", "i-node1")
+    slow_sdk.attach_interface("eni-loose", "i-node1")
     slow_sdk.release_instance("i-node1")
     clock.advance(5)
     assert ids(slow_sdk, status="Available", v_switch_id="vsw-sim") == [
@@ -241,7 +233,7 @@ def test_interfaces_of_one_instance_may_be_members_together(cloud: RunningCloud,
 def test_an_interface_joins_once_it_is_attached(slow_sdk: Sdk, clock: Clock) -> None:
     ha_vip = slow_sdk.create().ha_vip_id
     clock.advance(5)
-    attach(slow_sdk, "eni-loose", "i-node2")
+    slow_sdk.attach_interface("eni-loose", "i-node2")
     assert refusal(lambda: join(slow_sdk, ha_vip, "eni-loose")) == (
         400,
         "InvalidStatus.EniStatusNotSupport",
@@ -258,7 +250,7 @@ def test_a_detached_member_stays_and_is_heard_again_once_it_is_attached_elsewher
     sdk.detach_interface("eni-red", "i-node1")
     assert members(sdk, created.ha_vip_id) == ["eni-red"]
     assert not cloud.control.announce(created.ip_address, "02:00:00:00:00:3d")
-    attach(sdk, "eni-red", "i-node2")
+    sdk.attach_interface("eni-red", "i-node2")
     assert found(sdk, "eni-red").instance_id == "i-node2"
     assert cloud.control.announce(created.ip_address, "02:00:00:00:00:3d")
     sdk.unassociate(created.ha_vip_id, "eni-red", instance_type="NetworkInterface", force="True")
