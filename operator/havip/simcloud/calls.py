@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from .model import Cloud
@@ -14,6 +15,9 @@ from .wire import ApiError, Parameters, invalid
 
 VPC = "2016-04-28"
 ECS = "2014-05-26"
+STS = "2015-04-01"
+PRODUCTS = {VPC: "vpc", ECS: "ecs", STS: "sts"}
+"""What policies put before an action, by the API's version."""
 
 Item = TypeVar("Item")
 
@@ -55,6 +59,17 @@ class Call:
             raise ApiError(400, "DryRunOperation", "Request validation has been passed.")
 
 
+class Access(StrEnum):
+    """Who may make a call."""
+
+    ANYBODY = "anybody"
+    """No signature is asked for."""
+    ANY_KEY = "any key"
+    """The signature is enough: no policy can deny it."""
+    GRANTED = "granted"
+    """A key whose policy allows the action."""
+
+
 @dataclass(frozen=True)
 class Action:
     """A row of the action table. `handler` gives the answer's body or raises ApiError."""
@@ -66,6 +81,7 @@ class Action:
     """Whether it is meant to change anything (its rate differs)."""
     tokens: bool = False
     """Whether it heeds a ClientToken."""
+    access: Access = Access.GRANTED
 
 
 def timestamp(at: float) -> str:
@@ -92,13 +108,19 @@ def numbered_page(
 
 
 def token_page(
-    call: Call, items: Sequence[Item], *, default: int, maximum: int, sized_by: str = "MaxResults"
+    call: Call,
+    items: Sequence[Item],
+    *,
+    default: int,
+    maximum: int,
+    minimum: int = 1,
+    sized_by: str = "MaxResults",
 ) -> tuple[Sequence[Item], dict[str, str]]:
     """Cut the page that MaxResults and NextToken ask for; with it the next token, if any.
 
     `sized_by` names the parameter where an action spells it otherwise.
     """
-    size = min(call.parameters.integer(sized_by, default), maximum)
+    size = max(minimum, min(call.parameters.integer(sized_by, default), maximum))
     token = call.parameters.text("NextToken", "0")
     if not token.isdecimal():
         raise invalid("NextToken")

@@ -8,6 +8,8 @@ from http.client import HTTPConnection
 from typing import Any
 
 from .faults import ANY, FaultKind, Record
+from .policy import Policy
+from .topology import Account
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,23 @@ class ControlClient:
     def dump(self, path: str) -> None:
         """Have the state written to a file of the server's machine."""
         self._send("POST", "dump", {"path": path})
+
+    def add_key(self, key: Account) -> None:
+        """Add an access key, or put it in the place of the one with its id."""
+        self._send("POST", "keys", key.model_dump(mode="json", by_alias=True))
+
+    def set_key_active(self, access_key_id: str, active: bool) -> None:
+        """Disable an access key or enable it again."""
+        self._send("PATCH", f"keys/{access_key_id}", {"active": active})
+
+    def delete_key(self, access_key_id: str) -> None:
+        """Delete an access key."""
+        self._send("DELETE", f"keys/{access_key_id}")
+
+    def set_policy(self, owner: str, policy: Policy | None) -> None:
+        """Replace the policy of an account (by its id) or of a role (by its ARN)."""
+        document = policy and policy.model_dump(mode="json", by_alias=True)
+        self._send("POST", "policies", {"owner": owner, "policy": document})
 
     def healthy(self) -> bool:
         """Tell whether the server answers."""

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .accounts import Session, set_policy
 from .faults import Fault, FaultKind
 from .gateway import Gateway
 from .model import Cloud
-from .topology import BusinessStatus, ChargeType
+from .policy import Policy
+from .topology import Account, BusinessStatus, ChargeType
 
 Order = TypeVar("Order", bound=BaseModel)
 
@@ -58,6 +60,23 @@ class EipOrder(BaseModel):
     business_status: BusinessStatus | None = None
     deletion_protection: bool | None = None
     service_managed: bool | None = None
+
+
+class KeyChange(BaseModel):
+    """Body of PATCH /_control/keys/ID."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    active: bool
+
+
+class PolicyOrder(BaseModel):
+    """Body of POST /_control/policies: the owner is an account's id or a role's ARN."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: str
+    policy: Policy | None = None
 
 
 class DumpOrder(BaseModel):
@@ -111,6 +130,8 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "privateIpAddress": str(card.address),
                 "macAddress": card.mac,
                 "primary": card.primary,
+                "status": str(card.status),
+                "tags": dict(card.tags),
             }
             for card in cloud.network_interfaces.values()
         ],
@@ -164,6 +185,15 @@ def state(cloud: Cloud) -> dict[str, Any]:
             }
             for table in cloud.route_tables.values()
         ],
+        "keys": [
+            {
+                "accessKeyId": key.access_key_id,
+                "accountId": key.account_id,
+                "active": key.active,
+                "roleArn": key.role_arn if isinstance(key, Session) else "",
+            }
+            for key in cloud.accounts.values()
+        ],
     }
 
 
@@ -187,6 +217,10 @@ class Control:
             web.post("/_control/dump", self._dump),
             web.post("/_control/eips", self._set_eip),
             web.post("/_control/reset", self._reset),
+            web.post("/_control/keys", self._add_key),
+            web.patch("/_control/keys/{key}", self._change_key),
+            web.delete("/_control/keys/{key}", self._delete_key),
+            web.post("/_control/policies", self._set_policy),
         ]
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -221,6 +255,34 @@ class Control:
         order = await _read(request, Announcement)
         counted = self._gateway.touch().announce(order.address, order.mac)
         return web.json_response({"counted": counted})
+
+    async def _add_key(self, request: web.Request) -> web.Response:
+        key = await _read(request, Account)
+        self._gateway.cloud.accounts[key.access_key_id] = key
+        return web.json_response({})
+
+    async def _change_key(self, request: web.Request) -> web.Response:
+        order = await _read(request, KeyChange)
+        key = self._key(request)
+        changed = key.model_copy(update={"active": order.active})
+        self._gateway.cloud.accounts[key.access_key_id] = changed
+        return web.json_response({})
+
+    async def _delete_key(self, request: web.Request) -> web.Response:
+        del self._gateway.cloud.accounts[self._key(request).access_key_id]
+        return web.json_response({})
+
+    def _key(self, request: web.Request) -> Account:
+        name = request.match_info["key"]
+        if name not in self._gateway.cloud.accounts:
+            raise web.HTTPNotFound(text=f"no key {name}")
+        return self._gateway.cloud.accounts[name]
+
+    async def _set_policy(self, request: web.Request) -> web.Response:
+        order = await _read(request, PolicyOrder)
+        if not set_policy(self._gateway.cloud, order.owner, order.policy):
+            raise web.HTTPNotFound(text=f"no account or role {order.owner}")
+        return web.json_response({})
 
     async def _dump(self, request: web.Request) -> web.Response:
         order = await _read(request, DumpOrder)

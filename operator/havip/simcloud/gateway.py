@@ -17,14 +17,17 @@ from . import (
     eips,
     havips,
     instances,
+    interfaces,
     membership,
     routelists,
     routes,
+    sts,
     tags,
     vswitches,
 )
+from .accounts import check_rights
 from .answers import Answer, Delivery, after_effect, before_effect, refusal, request_id, success
-from .calls import Action, Call
+from .calls import Access, Action, Call
 from .faults import CallLog, Fault, FaultKind, Faults, Record
 from .history import History
 from .model import Cloud
@@ -34,15 +37,15 @@ from .tokens import TokenStore
 from .topology import Account
 from .wire import ApiError, Parameters
 
+FAMILIES = (
+    *(havips, membership, vswitches, tags, instances, interfaces, sts),
+    *(eips, eipbinding, routes, routelists),
+)
+"""The modules with the actions. A new family of resources is one more module here."""
 TABLE: dict[tuple[str, str], Action] = {
-    (action.version, action.name): action
-    for module in (
-        *(havips, membership, vswitches, tags, instances),
-        *(eips, eipbinding, routes, routelists),
-    )
-    for action in module.ACTIONS
+    (action.version, action.name): action for module in FAMILIES for action in module.ACTIONS
 }
-"""All actions by API version and name. A new family of resources is one more module here."""
+"""All actions by API version and name."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ class Request:
     def parameters(self) -> dict[str, str]:
         """All parameters, flat."""
         return dict((*self.signed.query, *self.form))
+
+
+_NOBODY = Account(account_id="", access_key_id="", access_key_secret="")
 
 
 class _CloudEndedError(Exception):
@@ -141,8 +147,11 @@ class Gateway:
             raise ApiError(
                 404, "InvalidAction.NotFound", "Specified api is not found, please check your url."
             )
-        account = self._authenticator.authenticate(request.signed, self._clock())
-        _check_rights(account, action.name)
+        account = _NOBODY
+        if action.access is not Access.ANYBODY:
+            account = self._authenticator.authenticate(request.signed, self._clock())
+        if action.access is Access.GRANTED:
+            check_rights(account, action)
         self._throttle.spend(account.account_id, action.name, action.changes, self._clock())
         fault = self.faults.take(action.name, action.changes, self._clock())
         early = None if fault is None else before_effect(fault)
@@ -218,19 +227,3 @@ class Gateway:
             await asyncio.sleep(seconds)
         if history is not self._history:
             raise _CloudEndedError
-
-
-def _check_rights(account: Account, action: str) -> None:
-    if action in account.denied_actions:
-        raise ApiError(
-            403,
-            "Forbidden.RAM",
-            "User not authorized to operate on the specified resource.",
-            details={
-                "AccessDeniedDetail": {
-                    "AuthAction": f"vpc:{action}",
-                    "AuthPrincipalType": "SubUser",
-                    "NoPermissionType": "ImplicitDeny",
-                }
-            },
-        )

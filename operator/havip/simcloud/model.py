@@ -17,7 +17,7 @@ from itertools import count
 from .addresses import Eip, draw_address
 from .profiles import Profile, Span
 from .routing import RouteTable, tables
-from .topology import DEFAULT_RESOURCE_GROUP, Topology, Vpc, VSwitch
+from .topology import DEFAULT_RESOURCE_GROUP, Account, Role, Topology, Vpc, VSwitch
 
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -50,6 +50,15 @@ class InstanceStatus(StrEnum):
     def settled(self) -> bool:
         """Whether the instance may join or leave a HaVip."""
         return self in {InstanceStatus.RUNNING, InstanceStatus.STOPPED}
+
+
+class InterfaceStatus(StrEnum):
+    """Life of a network interface, which it spends with instances or alone."""
+
+    AVAILABLE = "Available"
+    ATTACHING = "Attaching"
+    IN_USE = "InUse"
+    DETACHING = "Detaching"
 
 
 class MemberKind(StrEnum):
@@ -107,6 +116,18 @@ class NetworkInterface:
     instance_id: str | None
     primary: bool
     bridge_port: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    resource_group_id: str = DEFAULT_RESOURCE_GROUP
+    status: InterfaceStatus = InterfaceStatus.AVAILABLE
+
+    def __post_init__(self) -> None:
+        if self.instance_id is not None:
+            self.status = InterfaceStatus.IN_USE
+
+    def leave(self) -> None:
+        """Be without an instance."""
+        self.instance_id = None
+        self.status = InterfaceStatus.AVAILABLE
 
 
 @dataclass
@@ -119,6 +140,12 @@ class Instance:
     require_metadata_token: bool
     status: InstanceStatus = InstanceStatus.RUNNING
     stopped_mode: str = "KeepCharging"
+    ram_role: str = ""
+    deployment_set_id: str = ""
+    deployment_set_group_no: int | None = None
+    dedicated_host_id: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    resource_group_id: str = DEFAULT_RESOURCE_GROUP
 
     @property
     def v_switch_id(self) -> str:
@@ -135,7 +162,10 @@ class Cloud:
         """Told the time of each change that happens by itself."""
         self.region = topology.region
         self.profile = profile
-        self.accounts = {account.access_key_id: account for account in topology.accounts}
+        self.accounts: dict[str, Account] = {
+            account.access_key_id: account for account in topology.accounts
+        }
+        self.roles: dict[str, Role] = {role.arn: role for role in topology.roles}
         self.vpcs: dict[str, Vpc] = {vpc.vpc_id: vpc for vpc in topology.vpcs}
         self.v_switches: dict[str, VSwitch] = {
             switch.v_switch_id: switch for switch in topology.v_switches
@@ -163,7 +193,15 @@ class Cloud:
             )
             self.network_interfaces[primary.network_interface_id] = primary
             self.instances[given.instance_id] = Instance(
-                given.instance_id, given.name, primary, given.require_metadata_token
+                given.instance_id,
+                given.name,
+                primary,
+                given.require_metadata_token,
+                ram_role=given.ram_role,
+                deployment_set_id=given.deployment_set_id,
+                deployment_set_group_no=given.deployment_set_group_no,
+                dedicated_host_id=given.dedicated_host_id,
+                tags=dict(given.tags),
             )
         for card in topology.network_interfaces:
             self.network_interfaces[card.network_interface_id] = NetworkInterface(
@@ -173,6 +211,8 @@ class Cloud:
                 card.mac_address.lower(),
                 card.instance_id,
                 primary=False,
+                bridge_port=card.bridge_port,
+                tags=dict(card.tags),
             )
 
     def reset(self, seed: int | None = None) -> None:
@@ -187,9 +227,13 @@ class Cloud:
         """Draw a duration in seconds."""
         return self._chance.uniform(*span)
 
+    def text(self, length: int) -> str:
+        """Draw a text of letters and digits."""
+        return "".join(self._chance.choices(_ID_CHARACTERS, k=length))
+
     def new_id(self, prefix: str) -> str:
         """Make an id in the cloud's form."""
-        return f"{prefix}-" + "".join(self._chance.choices(_ID_CHARACTERS, k=21))
+        return f"{prefix}-{self.text(21)}"
 
     def later(self, at: float, effect: Callable[[], None]) -> None:
         """Let something happen at a time to come. Effects must bear that their object is gone."""
@@ -262,7 +306,32 @@ class Cloud:
                 return address
         return None
 
+    def interfaces_of(self, instance_id: str) -> Iterator[NetworkInterface]:
+        """Give the interfaces that an instance has, its primary one first."""
+        cards = self.network_interfaces.values()
+        return (
+            card
+            for card in cards
+            if card.instance_id == instance_id and card.status is InterfaceStatus.IN_USE
+        )
+
+    def forget_member(self, member: str) -> None:
+        """Take what is released from its HaVips."""
+        for ha_vip in self.ha_vips.values():
+            ha_vip.lose(member)
+            if ha_vip.status.settled:
+                ha_vip.settle_status()
+
     # What the network sees
+
+    def linked(self, card: NetworkInterface) -> bool:
+        """Tell whether an interface belongs to an instance that runs."""
+        instance = self.instances.get(card.instance_id or "")
+        return (
+            instance is not None
+            and instance.status is InstanceStatus.RUNNING
+            and card.status is InterfaceStatus.IN_USE
+        )
 
     def may_use(self, ha_vip: HaVip, card: NetworkInterface) -> bool:
         """Tell whether an interface is one of those that a HaVip's address is bound to."""
@@ -277,10 +346,7 @@ class Cloud:
         does not run, changes nothing.
         """
         card = next((c for c in self.network_interfaces.values() if c.mac == mac.lower()), None)
-        if card is None or card.instance_id is None:
-            return False
-        instance = self.instances.get(card.instance_id)
-        if instance is None or instance.status is not InstanceStatus.RUNNING:
+        if card is None or card.instance_id is None or not self.linked(card):
             return False
         for ha_vip in self.ha_vips.values():
             if (

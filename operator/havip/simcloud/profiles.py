@@ -58,6 +58,8 @@ class Profile:
     release_eip: Span = _NONE
     create_route: Span = _NONE
     delete_route: Span = _NONE
+    attach: Span = _NONE
+    detach: Span = _NONE
     quotas: Quotas = field(default_factory=Quotas)
     rates: Rates | None = None
     refuse_long_pages: bool = True
@@ -80,6 +82,8 @@ LAB = Profile(
     release_eip=(0.1, 0.3),
     create_route=(0.2, 0.5),
     delete_route=(0.2, 0.5),
+    attach=(0.2, 0.5),
+    detach=(0.2, 0.5),
 )
 
 REALISTIC = Profile(
@@ -96,6 +100,8 @@ REALISTIC = Profile(
     release_eip=(1.0, 4.0),
     create_route=(2.0, 8.0),
     delete_route=(2.0, 8.0),
+    attach=(2.0, 6.0),
+    detach=(2.0, 6.0),
     rates=Rates(reads=600, writes=300),
 )
 

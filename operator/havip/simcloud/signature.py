@@ -77,6 +77,10 @@ class Authenticator:
             raise ApiError(
                 400, "InvalidSecurityToken.Malformed", "The specified SecurityToken is malformed."
             )
+        if account.expires_at is not None and account.expires_at <= now:
+            raise ApiError(
+                400, "InvalidSecurityToken.Expired", "The specified SecurityToken is expired."
+            )
         _check_date(request, now)
         if not hmac.compare_digest(
             sign(request, signed_headers, account.access_key_secret), signature
