@@ -19,9 +19,10 @@ from havip.api.errors import (
     Throttled,
     Unavailable,
 )
-from havip.cloud.alibaba import AlibabaCloud, Credentials, Endpoints
-from havip.cloud.limiter import TokenBucket
-from havip.cloud.port import InstanceType, NewHaVip
+from havip.cloud.alibaba import AlibabaCloud, Endpoints
+from havip.cloud.credentials import Credentials
+from havip.cloud.limiter import Buckets, TokenBucket
+from havip.cloud.port import InstanceType, NewHaVip, ResourceType
 from havip.simcloud.server import RunningCloud, running
 from havip.simcloud.topology import sample
 
@@ -49,7 +50,7 @@ def connect(
         Credentials("AK-SIM", secret),
         executor,
         Endpoints(sim.endpoint, sim.endpoint, "http"),
-        new_bucket=lambda: TokenBucket(1000, 1000),
+        buckets=Buckets(lambda: TokenBucket(1000, 1000)),
     )
 
 
@@ -78,9 +79,9 @@ async def test_what_is_created_is_described(cloud: AlibabaCloud) -> None:
 async def test_every_change_is_seen(cloud: AlibabaCloud) -> None:
     ha_vip_id = await cloud.create_ha_vip(NEW, token())
     await cloud.modify_ha_vip(ha_vip_id, "shop", "", token())
-    await cloud.tag(ha_vip_id, {"c": "d"})
-    await cloud.untag(ha_vip_id, ["a"])
-    await cloud.move_resource_group(ha_vip_id, "rg-other")
+    await cloud.tag(ResourceType.HA_VIP, ha_vip_id, {"c": "d"})
+    await cloud.untag(ResourceType.HA_VIP, ha_vip_id, ["a"])
+    await cloud.move_resource_group(ResourceType.HA_VIP, ha_vip_id, "rg-other")
     [facts] = await cloud.describe_ha_vips()
     assert facts.name == "shop"
     assert facts.tags == {"c": "d"}
@@ -95,7 +96,7 @@ async def test_a_listing_has_all_pages(
     cloud: AlibabaCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # An account has at most 50 HaVips, one page; smaller pages try the paging all the same.
-    monkeypatch.setattr("havip.cloud.alibaba.PAGE_SIZE", 2)
+    monkeypatch.setattr("havip.cloud.alibaba.havips.PAGE_SIZE", 2)
     made = {await cloud.create_ha_vip(replace(NEW, address=""), token()) for _ in range(5)}
     assert {each.ha_vip_id for each in await cloud.describe_ha_vips()} == made
 
@@ -184,7 +185,7 @@ async def test_throttling_pauses_the_action(
         Credentials("AK-SIM", "SK-SIM"),
         executor,
         Endpoints(sim.endpoint, sim.endpoint, "http"),
-        new_bucket=lambda: Bucket(100, 100),
+        buckets=Buckets(lambda: Bucket(100, 100)),
     )
     sim.control.fault("DescribeHaVips", "throttle", seconds=2)
     with pytest.raises(Throttled) as told:

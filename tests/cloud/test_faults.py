@@ -17,7 +17,8 @@ from havip.api.errors import (
     Throttled,
     Unavailable,
 )
-from havip.cloud.faults import Refusal, error_of
+from havip.cloud.faults import error_of
+from havip.cloud.refusal import Refusal
 
 
 def error(code: str, status: int = 400, *, mutating: bool = True) -> HaVipError:

@@ -25,9 +25,10 @@ from kubernetes import client, config
 
 from havip.api.errors import HaVipError
 from havip.api.names import API_VERSION, DEFAULT_NAMESPACE, LABEL_UID, lease_name
-from havip.cloud.alibaba import AlibabaCloud, Credentials, Endpoints
-from havip.cloud.limiter import TokenBucket
-from havip.cloud.port import InstanceType
+from havip.cloud.alibaba import AlibabaCloud, Endpoints
+from havip.cloud.credentials import Credentials
+from havip.cloud.limiter import Buckets, TokenBucket
+from havip.cloud.port import InstanceType, ResourceType
 from havip.controller.kube import Json, KubernetesError, request
 from havip.simcloud.server import RunningCloud, running
 from havip.simcloud.topology import sample
@@ -322,7 +323,7 @@ class Console:
         self._do(lambda sdk: sdk.modify_ha_vip(ha_vip_id, name, "", uuid.uuid4().hex))
 
     def untag(self, ha_vip_id: str, keys: list[str]) -> None:
-        self._do(lambda sdk: sdk.untag(ha_vip_id, keys))
+        self._do(lambda sdk: sdk.untag(ResourceType.HA_VIP, ha_vip_id, keys))
 
     def unassociate(self, ha_vip_id: str, instance_id: str) -> None:
         kind = InstanceType.ECS_INSTANCE
@@ -355,7 +356,7 @@ def sdk_cloud(cloud: RunningCloud, executor: ThreadPoolExecutor) -> AlibabaCloud
         Credentials("AK-SIM", "SK-SIM"),
         executor,
         Endpoints(cloud.endpoint, cloud.endpoint, "http"),
-        new_bucket=lambda: TokenBucket(1000, 1000),
+        buckets=Buckets(lambda: TokenBucket(1000, 1000)),
     )
 
 

@@ -100,7 +100,9 @@ async def controller(
         return Surroundings(
             world=world,
             kube=kube,
-            accounts=Accounts(kube, NAMESPACE, lambda _: mortal, PACE, reconciler.wake),
+            accounts=Accounts(
+                kube, NAMESPACE, lambda *_: mortal, PACE, reconciler.wake, cluster_id=CLUSTER_ID
+            ),
             registers=Registers(kube, NAMESPACE),
             finalizers=Finalizers(kube),
             cluster_id=CLUSTER_ID,

@@ -18,6 +18,8 @@ SLOW = Profile(
     unassociate=(5.0, 5.0),
     start=(5.0, 5.0),
     stop=(5.0, 5.0),
+    attach=(5.0, 5.0),
+    detach=(5.0, 5.0),
 )
 """Transitions that take five seconds of the cloud's clock, which the test moves."""
 

@@ -79,6 +79,13 @@ class Sdk:
     def release_instance(self, instance_id: str) -> None:
         self.ecs.delete_instance(ecs.DeleteInstanceRequest(instance_id=instance_id, force=True))
 
+    def attach_interface(self, interface_id: str, instance_id: str) -> None:
+        self.ecs.attach_network_interface(
+            ecs.AttachNetworkInterfaceRequest(
+                region_id=REGION, network_interface_id=interface_id, instance_id=instance_id
+            )
+        )
+
     def detach_interface(self, interface_id: str, instance_id: str) -> None:
         self.ecs.detach_network_interface(
             ecs.DetachNetworkInterfaceRequest(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from havip.simcloud.client import ControlClient
-from havip.simcloud.topology import Instance, Topology, VSwitch, sample
+from havip.simcloud.topology import Instance, NetworkInterface, Topology, VSwitch, sample
 from tests.simcloud.sdk import Sdk, eventually, refusal
 
 pytestmark = [
@@ -29,6 +29,8 @@ HA_VIP = f"{NET}.99"
 NODE1 = f"{NET}.11"
 NODE2 = f"{NET}.12"
 CLIENT = f"{NET}.50"
+SECOND = 21
+"""The last part of the address of n1's second interface, and of its MAC."""
 
 ANNOUNCE = """
 import socket, sys
@@ -37,7 +39,7 @@ operation = int(sys.argv[3]).to_bytes(2)
 frame = b"\\xff" * 6 + mac + bytes.fromhex("0806000108000604") + operation
 frame += mac + address + (b"\\xff" * 6 if operation == b"\\0\\2" else b"\\0" * 6) + address
 with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
-    link.bind(("eth0", 0x0806))
+    link.bind((sys.argv[4], 0x0806))
     link.send(frame)
 """
 
@@ -87,7 +89,12 @@ class Bridge:
 
     def announce(self, number: int, operation: int = 1) -> None:
         """Have an instance announce the HaVip, as a request (1) or as a reply (2)."""
-        within(f"n{number}", sys.executable, "-c", ANNOUNCE, mac(number), HA_VIP, str(operation))
+        order = (mac(number), HA_VIP, str(operation), "eth0")
+        within(f"n{number}", sys.executable, "-c", ANNOUNCE, *order)
+
+    def announce_by_second(self) -> None:
+        """Have the first instance announce the HaVip from its second interface."""
+        within("n1", sys.executable, "-c", ANNOUNCE, mac(SECOND), HA_VIP, "1", "eth1")
 
     def answered(self) -> bool:
         """Tell whether somebody answers the client for the HaVip."""
@@ -97,8 +104,8 @@ class Bridge:
         (ha_vip,) = self.control.ha_vips()
         return str(ha_vip["master"])
 
-    def up(self, number: int) -> bool:
-        (link,) = json.loads(within("fabric", "ip", "-json", "link", "show", f"port-n{number}"))
+    def up(self, port: str) -> bool:
+        (link,) = json.loads(within("fabric", "ip", "-json", "link", "show", port))
         return "UP" in link["flags"]
 
 
@@ -126,6 +133,16 @@ def topology() -> Topology:
                 )
                 for number in (1, 2)
             ),
+            "network_interfaces": (
+                NetworkInterface(
+                    network_interface_id="eni-second",
+                    v_switch_id="vsw-sim",
+                    private_ip_address=IPv4Address(f"{NET}.{SECOND}"),
+                    mac_address=mac(SECOND),
+                    instance_id="i-n1",
+                    bridge_port="port-second",
+                ),
+            ),
         }
     )
 
@@ -145,6 +162,14 @@ def build_network() -> None:
         within(name, "ip", "address", "add", f"{NET}.{host}/24", "dev", "eth0")
         within(name, "ip", "link", "set", "eth0", "up")
         within("fabric", "ip", "link", "set", f"port-{name}", "master", "vpc", "up")
+    within(
+        *("n1", "ip", "link", "add", "eth1", "address", mac(SECOND)),
+        *("type", "veth", "peer", "name", "port-second", "netns", fabric),
+    )
+    within("n1", "ip", "link", "set", "eth1", "up")
+    within("fabric", "ip", "link", "set", "port-second", "master", "vpc", "up")
+    # Two interfaces in one subnet: each answers for its own addresses only.
+    within("n1", "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
     # How this process reaches the cloud: a link beside the bridge.
     run(
         *("ip", "link", "add", f"{PREFIX}", "type", "veth"),
@@ -277,12 +302,59 @@ def test_packets_of_the_address_pass_for_a_member_only(
 
 
 def test_a_stopped_instance_has_no_link_until_it_runs_again(bridge: Bridge) -> None:
-    assert bridge.up(1)
+    assert bridge.up("port-n1")
     bridge.sdk.stop("i-n1")
-    assert not bridge.up(1)
-    assert bridge.up(2)
+    assert not bridge.up("port-n1")
+    assert bridge.up("port-n2")
     bridge.sdk.instances()
     bridge.control.fault("StartInstance", "hang", seconds=0.5)
     bridge.sdk.start("i-n1")
-    eventually(lambda: bridge.up(1))
+    eventually(lambda: bridge.up("port-n1"))
     assert refusal(lambda: bridge.sdk.start("i-n1")) == (403, "IncorrectInstanceStatus")
+
+
+def with_bound_second_interface(bridge: Bridge) -> str:
+    """Have a HaVip whose one member is the second interface of n1, configured there."""
+    ha_vip = str(bridge.sdk.create(ip_address=HA_VIP).ha_vip_id)
+    bridge.sdk.associate(ha_vip, "eni-second", instance_type="NetworkInterface")
+    bridge.sdk.item(ha_vip)
+    within("n1", "ip", "address", "add", f"{HA_VIP}/32", "dev", "eth1")
+    within("n1", "ip", "rule", "add", "from", HA_VIP, "table", "100")
+    within("n1", "ip", "route", "add", "default", "dev", "eth1", "table", "100")
+    return ha_vip
+
+
+def test_an_announcement_counts_by_the_interface_that_sends_it(bridge: Bridge) -> None:
+    ha_vip = with_bound_second_interface(bridge)
+    bridge.announce(1)
+    bridge.announce_by_second()
+    eventually(lambda: bridge.master() == "eni-second")
+    assert bridge.sdk.item(ha_vip).associated_instance_type == "NetworkInterface"
+
+
+def test_the_address_passes_at_the_bound_interface_only(bridge: Bridge) -> None:
+    with_bound_second_interface(bridge)
+    eventually(bridge.answered)
+    within("n1", "ip", "address", "del", f"{HA_VIP}/32", "dev", "eth1")
+    within("n1", "ip", "rule", "del", "from", HA_VIP, "table", "100")
+    within("n1", "ip", "address", "add", f"{HA_VIP}/32", "dev", "eth0")
+    within("client", "ip", "neigh", "flush", "all")
+    assert not bridge.answered()
+
+
+def test_a_detached_interface_has_no_link_until_it_is_attached_to_what_runs(
+    bridge: Bridge,
+) -> None:
+    ha_vip = with_bound_second_interface(bridge)
+    assert bridge.up("port-second")
+    bridge.sdk.detach_interface("eni-second", "i-n1")
+    assert not bridge.up("port-second")
+    assert bridge.up("port-n1")
+    assert not bridge.answered()
+    assert bridge.sdk.item(ha_vip).associated_instances.associated_instance == ["eni-second"]
+    bridge.sdk.attach_interface("eni-second", "i-n1")
+    assert bridge.up("port-second")
+    eventually(bridge.answered)
+    bridge.sdk.stop("i-n1")
+    assert not bridge.up("port-second")
+    assert not bridge.up("port-n1")

@@ -6,7 +6,8 @@ import pytest
 from alibabacloud_ecs20140526 import models as ecs
 
 from havip.simcloud.server import RunningCloud
-from tests.simcloud.conftest import Clock
+from havip.simcloud.topology import sample
+from tests.simcloud.conftest import Clock, Start
 from tests.simcloud.sdk import REGION, V_SWITCH, Sdk, refusal
 
 
@@ -19,6 +20,23 @@ def test_an_instance_tells_its_place_in_the_network(sdk: Sdk) -> None:
     (card,) = instance.network_interfaces.network_interface
     assert (card.network_interface_id, card.type) == ("eni-node2", "Primary")
     assert card.mac_address == "02:00:0a:4d:00:0c"
+
+
+def test_an_instance_tells_the_hardware_it_runs_on(start: Start) -> None:
+    plain = sample()
+    placed = plain.instances[0].model_copy(
+        update={
+            "deployment_set_id": "ds-1",
+            "deployment_set_group_no": 2,
+            "dedicated_host_id": "dh-1",
+        }
+    )
+    cloud = start(plain.model_copy(update={"instances": (placed, *plain.instances[1:])}))
+    first, second, _ = Sdk(cloud.endpoint).instances().instances.instance
+    assert (first.deployment_set_id, first.deployment_set_group_no) == ("ds-1", 2)
+    assert first.dedicated_host_attribute.dedicated_host_id == "dh-1"
+    assert (second.deployment_set_id, second.deployment_set_group_no) == ("", None)
+    assert second.dedicated_host_attribute.dedicated_host_id == ""
 
 
 @pytest.mark.parametrize(

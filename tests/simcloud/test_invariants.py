@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -9,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from havip.simcloud.calls import ECS, VPC, Call
 from havip.simcloud.gateway import TABLE
-from havip.simcloud.model import Cloud, HaVipStatus
+from havip.simcloud.model import Cloud, HaVipStatus, InterfaceStatus, MemberKind
 from havip.simcloud.profiles import Quotas
-from havip.simcloud.topology import sample
+from havip.simcloud.topology import NetworkInterface, sample
 from havip.simcloud.wire import ApiError, Parameters
 from tests.simcloud.conftest import SLOW
 
@@ -22,6 +23,7 @@ SMALL = replace(
     ),
 )
 NUMBERS = st.integers(1, 3)
+CARDS = st.sampled_from(["eni-1", "eni-2", "eni-node2"])
 PICKS = st.integers(0, 2)
 PAUSES = st.sampled_from([0.0, 5.0])
 
@@ -31,7 +33,20 @@ class AnyCalls(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        topology = sample()
+        topology = sample().model_copy(
+            update={
+                "network_interfaces": tuple(
+                    NetworkInterface(
+                        network_interface_id=f"eni-{number}",
+                        v_switch_id="vsw-sim",
+                        private_ip_address=IPv4Address(f"10.77.0.{60 + number}"),
+                        mac_address=f"02:00:0a:4d:00:{60 + number:02x}",
+                        instance_id="i-node1",
+                    )
+                    for number in (1, 2)
+                )
+            }
+        )
         self.account = topology.accounts[0]
         self.cloud = Cloud(topology, SMALL, random.Random(1))
         self.now = 0.0
@@ -48,20 +63,26 @@ class AnyCalls(RuleBasedStateMachine):
             assert self.states() == before
             assert not call.effect
 
-    def states(self) -> list[tuple[str, str, tuple[str, ...], str]]:
+    def states(self) -> list[object]:
         return [
-            (vip.ha_vip_id, vip.status, tuple(vip.members), vip.master)
-            for vip in self.cloud.ha_vips.values()
+            *(
+                (vip.ha_vip_id, vip.status, tuple(vip.members), vip.master)
+                for vip in self.cloud.ha_vips.values()
+            ),
+            *(
+                (card.network_interface_id, card.status, card.instance_id)
+                for card in self.cloud.network_interfaces.values()
+            ),
         ]
 
     def pick(self, number: int) -> str:
         ids = list(self.cloud.ha_vips)
         return ids[number % len(ids)] if ids else "havip-nobody"
 
-    def uses(self, instance: str) -> int:
-        """Count the HaVips that an instance is in, or on its way into."""
+    def uses(self, member: str) -> int:
+        """Count the HaVips that a member is in, or on its way into."""
         ha_vips = self.cloud.ha_vips.values()
-        return sum(1 for vip in ha_vips if instance in (*vip.members, vip.joining))
+        return sum(1 for vip in ha_vips if member in (*vip.members, vip.joining))
 
     @rule(address=st.sampled_from(["", "10.77.0.11", "10.77.0.99", "10.77.0.98"]), seconds=PAUSES)
     def create(self, address: str, seconds: float) -> None:
@@ -81,6 +102,34 @@ class AnyCalls(RuleBasedStateMachine):
     def unassociate(self, pick: int, number: int, force: str) -> None:
         member = f"i-node{number}"
         self.call("UnassociateHaVip", HaVipId=self.pick(pick), InstanceId=member, Force=force)
+
+    @rule(pick=PICKS, card=CARDS, seconds=PAUSES)
+    def associate_interface(self, pick: int, card: str, seconds: float) -> None:
+        kind = MemberKind.NETWORK_INTERFACE
+        self.call("AssociateHaVip", HaVipId=self.pick(pick), InstanceId=card, InstanceType=kind)
+        self.now += seconds
+
+    @rule(pick=PICKS, card=CARDS)
+    def unassociate_interface(self, pick: int, card: str) -> None:
+        given = {"InstanceId": card, "InstanceType": MemberKind.NETWORK_INTERFACE, "Force": "True"}
+        self.call("UnassociateHaVip", HaVipId=self.pick(pick), **given)
+
+    @rule(card=CARDS, number=NUMBERS, seconds=PAUSES)
+    def attach(self, card: str, number: int, seconds: float) -> None:
+        given = {"NetworkInterfaceId": card, "InstanceId": f"i-node{number}"}
+        self.call("AttachNetworkInterface", ECS, **given)
+        self.now += seconds
+
+    @rule(card=CARDS, number=NUMBERS, seconds=PAUSES)
+    def detach(self, card: str, number: int, seconds: float) -> None:
+        given = {"NetworkInterfaceId": card, "InstanceId": f"i-node{number}"}
+        self.call("DetachNetworkInterface", ECS, **given)
+        self.now += seconds
+
+    @precondition(lambda self: self.uses("eni-2"))
+    @rule()
+    def delete_interface(self) -> None:
+        self.call("DeleteNetworkInterface", ECS, NetworkInterfaceId="eni-2")
 
     @rule(number=NUMBERS)
     def stop(self, number: int) -> None:
@@ -103,6 +152,15 @@ class AnyCalls(RuleBasedStateMachine):
         if ha_vip is not None:
             self.cloud.announce(ha_vip.address, f"02:00:0a:4d:00:{10 + number:02x}")
 
+    @rule(pick=PICKS, card=CARDS)
+    def announce_by(self, pick: int, card: str) -> None:
+        self.cloud.settle(self.now)
+        ha_vip = self.cloud.ha_vips.get(self.pick(pick))
+        interface = self.cloud.network_interfaces.get(card)
+        if ha_vip is not None and interface is not None:
+            counted = self.cloud.announce(ha_vip.address, interface.mac)
+            assert not counted or (interface.instance_id and ha_vip.master in ha_vip.members)
+
     @rule(seconds=st.sampled_from([1.0, 5.0, 20.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -112,15 +170,24 @@ class AnyCalls(RuleBasedStateMachine):
         quotas, ha_vips = SMALL.quotas, self.cloud.ha_vips.values()
         assert len(ha_vips) <= quotas.ha_vips_per_account
         assert all(len(vip.members) <= quotas.members_per_ha_vip for vip in ha_vips)
-        for instance in ("i-node1", "i-node2", "i-node3"):
-            assert self.uses(instance) <= quotas.ha_vips_per_instance
+        for member in ("i-node1", "i-node2", "i-node3", "eni-1", "eni-2"):
+            assert self.uses(member) <= quotas.ha_vips_per_instance
 
     @invariant()
     def nobody_is_a_member_who_does_not_exist(self) -> None:
         for ha_vip in self.cloud.ha_vips.values():
-            assert set(ha_vip.members) <= set(self.cloud.instances)
+            by_card = ha_vip.member_kind is MemberKind.NETWORK_INTERFACE
+            known = self.cloud.network_interfaces if by_card else self.cloud.instances
+            assert set(ha_vip.members) <= set(known)
             assert len(set(ha_vip.members)) == len(ha_vip.members)
             assert ha_vip.master in {"", *ha_vip.members}
+
+    @invariant()
+    def an_interface_is_with_an_instance_or_free(self) -> None:
+        for card in self.cloud.network_interfaces.values():
+            free = card.status is InterfaceStatus.AVAILABLE
+            assert free == (card.instance_id is None)
+            assert free or card.instance_id in self.cloud.instances
 
     @invariant()
     def no_address_is_given_twice(self) -> None:
@@ -141,6 +208,8 @@ class AnyCalls(RuleBasedStateMachine):
         self.cloud.settle(self.now + 60.0)
         assert all(vip.status.settled for vip in self.cloud.ha_vips.values())
         assert all(each.status.settled for each in self.cloud.instances.values())
+        resting = {InterfaceStatus.AVAILABLE, InterfaceStatus.IN_USE}
+        assert all(each.status in resting for each in self.cloud.network_interfaces.values())
 
 
 TestAnyCalls = AnyCalls.TestCase

@@ -3,12 +3,14 @@
 import http.client
 import json
 import socket
+from ipaddress import IPv4Address
 
 import pytest
 
 from havip.simcloud.server import RunningCloud
-from havip.simcloud.topology import Topology, sample
+from havip.simcloud.topology import NetworkInterface, Role, Topology, sample
 from tests.simcloud.conftest import Clock, Start
+from tests.simcloud.sdk import Sdk, refusal
 
 TTL = "X-aliyun-ecs-metadata-token-ttl-seconds"
 TOKEN = "X-aliyun-ecs-metadata-token"
@@ -108,3 +110,82 @@ def test_an_instance_may_insist_on_tokens(start: Start) -> None:
     cloud = start(plain.model_copy(update={"instances": (strict,)}))
     assert ask(cloud, "meta-data/instance-id")[0] == 403
     assert ask(cloud, "meta-data/instance-id", **{TOKEN: token(cloud)}) == (200, "i-node1")
+
+
+def test_secondary_interfaces_are_listed_while_they_are_attached(start: Start) -> None:
+    second = NetworkInterface(
+        network_interface_id="eni-second",
+        v_switch_id="vsw-sim",
+        private_ip_address=IPv4Address("10.77.0.61"),
+        mac_address="02:00:0a:4d:00:3d",
+        instance_id="i-node1",
+    )
+    cloud = start(sample().model_copy(update={"network_interfaces": (second,)}))
+    macs = "meta-data/network/interfaces/macs"
+    assert ask(cloud, f"{macs}/")[1].split("\n") == ["02:00:0a:4d:00:0b/", "02:00:0a:4d:00:3d/"]
+    assert ask(cloud, f"{macs}/02:00:0a:4d:00:3d/network-interface-id") == (200, "eni-second")
+    assert ask(cloud, f"{macs}/02:00:0a:4d:00:3d/primary-ip-address") == (200, "10.77.0.61")
+    Sdk(cloud.endpoint).detach_interface("eni-second", "i-node1")
+    assert ask(cloud, f"{macs}/") == (200, "02:00:0a:4d:00:0b/")
+
+
+ROLES = "meta-data/ram/security-credentials/"
+
+
+def with_role(**fields: object) -> Topology:
+    """Give the sample where the first instance has a role and insists on tokens."""
+    plain = sample()
+    role = Role(name="nodes", account_id=plain.accounts[0].account_id).model_copy(update=fields)
+    first = plain.instances[0].model_copy(
+        update={"ram_role": role.arn, "require_metadata_token": True}
+    )
+    return plain.model_copy(update={"roles": (role,), "instances": (first, *plain.instances[1:])})
+
+
+def sdk_of(cloud: RunningCloud, credentials: str) -> Sdk:
+    given = json.loads(credentials)
+    assert given["Code"] == "Success"
+    return Sdk(
+        cloud.endpoint,
+        given["AccessKeyId"],
+        given["AccessKeySecret"],
+        security_token=given["SecurityToken"],
+    )
+
+
+def test_an_instance_gets_credentials_of_its_role(start: Start) -> None:
+    cloud = start(with_role())
+    assert ask(cloud, ROLES)[0] == 403
+    given = token(cloud)
+    assert ask(cloud, ROLES, **{TOKEN: given}) == (200, "nodes")
+    status, credentials = ask(cloud, f"{ROLES}nodes", **{TOKEN: given})
+    assert status == 200
+    assert sdk_of(cloud, credentials).describe().total_count == 0
+    assert ask(cloud, f"{ROLES}nodes", **{TOKEN: given}) == (200, credentials)
+    assert ask(cloud, f"{ROLES}others", **{TOKEN: given})[0] == 404
+
+
+def test_an_instance_without_a_role_gets_no_credentials(start: Start) -> None:
+    assert ask(start(with_role()), ROLES, instance="i-node2")[0] == 404
+
+
+def test_credentials_are_renewed_before_they_end(start: Start, clock: Clock) -> None:
+    cloud = start(with_role(session_seconds=100.0))
+
+    def credentials() -> str:
+        return ask(cloud, f"{ROLES}nodes", **{TOKEN: token(cloud)})[1]
+
+    old = credentials()
+    clock.advance(60)
+    new = credentials()
+    assert new != old
+    assert sdk_of(cloud, old).describe().total_count == 0
+    clock.advance(50)
+    assert refusal(sdk_of(cloud, old).describe) == (400, "InvalidSecurityToken.Expired")
+    assert sdk_of(cloud, new).describe().total_count == 0
+
+
+def test_a_role_that_is_not_there_is_a_mistake_in_the_topology() -> None:
+    text = with_role().model_copy(update={"roles": ()}).to_json()
+    with pytest.raises(ValueError, match="unknown role acs:ram"):
+        Topology.model_validate_json(text)

@@ -10,6 +10,7 @@
      |   |- CredentialsRefused   the cloud does not accept the key, or the key may not do this
      |   |- QuotaExceeded        the account's limit is reached
      |   |- AddressTaken         the address asked for is in use or reserved
+     |   |- RouteTaken           the route table leads the block elsewhere already
      |   `- OwnedByAnother       the resource carries the tags of another object or cluster
      |- CloudError           nobody: wait and try again
      |   |- Throttled            too many calls
@@ -65,9 +66,25 @@ class NotFound(UserError):
 
 
 class CredentialsRefused(UserError):
-    """The cloud does not accept the access key, or the key lacks a permission."""
+    """The cloud does not accept the access key, or the key lacks a permission.
+
+    ``permission`` is the RAM action that is missing, as in ``vpc:CreateHaVip``; empty when the key
+    itself is refused.
+    """
 
     default_reason = "CredentialsRefused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        code: str = "",
+        request_id: str = "",
+        permission: str = "",
+    ) -> None:
+        super().__init__(message, reason=reason, code=code, request_id=request_id)
+        self.permission = permission
 
 
 class QuotaExceeded(UserError):
@@ -80,6 +97,12 @@ class AddressTaken(UserError):
     """The address asked for is in use, reserved or outside the vSwitch."""
 
     default_reason = "AddressTaken"
+
+
+class RouteTaken(UserError):
+    """The route table has an entry for the block already: look whether it is ours."""
+
+    default_reason = "RouteRefused"
 
 
 class OwnedByAnother(UserError):

@@ -18,6 +18,8 @@ from typing import Any
 from kubernetes import client
 
 from havip.cloud.alibaba import AlibabaCloud
+from havip.cloud.credentials import CredentialSource
+from havip.cloud.limiter import Buckets
 from havip.cloud.port import Cloud
 from havip.controller import handlers
 from havip.controller.accounts import Accounts, Connect, Place
@@ -127,12 +129,11 @@ class Controller:
     async def _operate(self, stop: threading.Event) -> None:
         world = World()
         kube = Kube(load_client())
-        executor = ThreadPoolExecutor(CLOUD_THREADS, thread_name_prefix="cloud")
         around = functools.partial(
             surroundings,
             world=world,
             kube=kube,
-            connect=functools.partial(connect, executor),
+            connect=connect,
             namespace=self._namespace,
             cluster_id=self._cluster_id,
             pace=self._pace,
@@ -188,7 +189,7 @@ def surroundings(
     return Surroundings(
         world=world,
         kube=kube,
-        accounts=Accounts(kube, namespace, connect, pace, reconciler.wake),
+        accounts=Accounts(kube, namespace, connect, pace, reconciler.wake, cluster_id=cluster_id),
         registers=Registers(kube, namespace),
         finalizers=Finalizers(kube),
         cluster_id=cluster_id,
@@ -198,6 +199,11 @@ def surroundings(
     )
 
 
-def connect(executor: ThreadPoolExecutor, place: Place) -> Cloud:
-    """Return the cloud at a place."""
-    return AlibabaCloud(place.region, place.credentials, executor, place.endpoints)
+def connect(place: Place, credentials: CredentialSource, buckets: Buckets) -> Cloud:
+    """Return the cloud at a place.
+
+    Each connection has threads of its own, so that one whose answers are slow slows no other.
+    They end with the connection.
+    """
+    threads = ThreadPoolExecutor(CLOUD_THREADS, thread_name_prefix="cloud")
+    return AlibabaCloud(place.region, credentials, threads, place.endpoints, buckets=buckets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from .model import Cloud
@@ -14,6 +15,9 @@ from .wire import ApiError, Parameters, invalid
 
 VPC = "2016-04-28"
 ECS = "2014-05-26"
+STS = "2015-04-01"
+PRODUCTS = {VPC: "vpc", ECS: "ecs", STS: "sts"}
+"""What policies put before an action, by the API's version."""
 
 Item = TypeVar("Item")
 
@@ -40,12 +44,30 @@ class Call:
         self.changed()
         self.cloud.later(self.now + self.cloud.draw(span) + self.hang, effect)
 
-    def check_region(self) -> None:
-        """Refuse a call for another region, or for none."""
-        if self.parameters.required("RegionId") != self.cloud.region:
+    def check_region(self, *, required: bool = True) -> None:
+        """Refuse a call for another region, or for none where it is `required`."""
+        name = "RegionId"
+        given = self.parameters.required(name) if required else self.parameters.text(name)
+        if given not in {"", self.cloud.region}:
             raise ApiError(
                 404, "InvalidRegionId.NotFound", "The specified RegionId does not exist."
             )
+
+    def end_dry_run(self) -> None:
+        """Refuse a call that passed all checks and was to do no more than that."""
+        if self.parameters.flag("DryRun"):
+            raise ApiError(400, "DryRunOperation", "Request validation has been passed.")
+
+
+class Access(StrEnum):
+    """Who may make a call."""
+
+    ANYBODY = "anybody"
+    """No signature is asked for."""
+    ANY_KEY = "any key"
+    """The signature is enough: no policy can deny it."""
+    GRANTED = "granted"
+    """A key whose policy allows the action."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ class Action:
     """Whether it is meant to change anything (its rate differs)."""
     tokens: bool = False
     """Whether it heeds a ClientToken."""
+    access: Access = Access.GRANTED
 
 
 def timestamp(at: float) -> str:
@@ -85,10 +108,19 @@ def numbered_page(
 
 
 def token_page(
-    call: Call, items: Sequence[Item], *, default: int, maximum: int
+    call: Call,
+    items: Sequence[Item],
+    *,
+    default: int,
+    maximum: int,
+    minimum: int = 1,
+    sized_by: str = "MaxResults",
 ) -> tuple[Sequence[Item], dict[str, str]]:
-    """Cut the page that MaxResults and NextToken ask for; with it the next token, if any."""
-    size = min(call.parameters.integer("MaxResults", default), maximum)
+    """Cut the page that MaxResults and NextToken ask for; with it the next token, if any.
+
+    `sized_by` names the parameter where an action spells it otherwise.
+    """
+    size = max(minimum, min(call.parameters.integer(sized_by, default), maximum))
     token = call.parameters.text("NextToken", "0")
     if not token.isdecimal():
         raise invalid("NextToken")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 
-from .faults import FaultKind, Record
+from .faults import ANY, FaultKind, Record
+from .policy import Policy
+from .topology import Account
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,20 @@ class ControlClient:
         skip: int = 0,
         seconds: float = 1.0,
         code: str = "OperationConflict",
+        lasts: float | None = None,
     ) -> None:
-        """Inject a fault into the next calls of an action (`*`: of any)."""
+        """Inject a fault into the next calls of an action.
+
+        The action is a name, or `*` for any, `*read` and `*write` for any of those. With `lasts`,
+        the fault strikes for so many seconds of the cloud's clock (0: until it is cleared) instead
+        of `count` times.
+        """
         order = {"kind": kind, "count": count, "skip": skip, "seconds": seconds, "code": code}
-        self._send("POST", "faults", {"action": action, **order})
+        self._send("POST", "faults", {"action": action, "lasts": lasts, **order})
+
+    def throttle_region(self, lasts: float = 0.0, retry_after: float = 1.0) -> None:
+        """Throttle every call for so many seconds of the cloud's clock (0: until it is cleared)."""
+        self.fault(ANY, FaultKind.THROTTLE, lasts=lasts, seconds=retry_after)
 
     def clear_faults(self) -> None:
         """Take back the faults that have not struck."""
@@ -56,6 +68,34 @@ class ControlClient:
         found: list[dict[str, Any]] = self.state()["haVips"]
         return found
 
+    def eips(self) -> list[dict[str, Any]]:
+        """Give the EIPs of the state, oldest first."""
+        found: list[dict[str, Any]] = self.state()["eips"]
+        return found
+
+    def route_entries(self, route_table_id: str) -> list[dict[str, Any]]:
+        """Give the entries of a route table that are not the cloud's own, oldest first."""
+        (table,) = (
+            table
+            for table in self.state()["routeTables"]
+            if table["routeTableId"] == route_table_id
+        )
+        return [entry for entry in table["entries"] if not entry["system"]]
+
+    def set_eip(self, allocation_id: str, **fields: str | bool) -> None:
+        """Set what no action sets on an EIP.
+
+        That is `charge_type`, `business_status`, `deletion_protection` and `service_managed`.
+        """
+        self._send("POST", "eips", {"allocation_id": allocation_id, **fields})
+
+    def reset(self, seed: int | None = None) -> None:
+        """Start anew from the topology, without calls, faults and tokens.
+
+        With `seed`, what the cloud draws starts anew too.
+        """
+        self._send("POST", "reset", {"seed": seed})
+
     def announce(self, address: str, mac: str) -> bool:
         """Announce an address as if a NIC had done it by ARP; tells whether that counted."""
         return bool(self._send("POST", "announce", {"address": address, "mac": mac})["counted"])
@@ -63,6 +103,23 @@ class ControlClient:
     def dump(self, path: str) -> None:
         """Have the state written to a file of the server's machine."""
         self._send("POST", "dump", {"path": path})
+
+    def add_key(self, key: Account) -> None:
+        """Add an access key, or put it in the place of the one with its id."""
+        self._send("POST", "keys", key.model_dump(mode="json", by_alias=True))
+
+    def set_key_active(self, access_key_id: str, active: bool) -> None:
+        """Disable an access key or enable it again."""
+        self._send("PATCH", f"keys/{access_key_id}", {"active": active})
+
+    def delete_key(self, access_key_id: str) -> None:
+        """Delete an access key."""
+        self._send("DELETE", f"keys/{access_key_id}")
+
+    def set_policy(self, owner: str, policy: Policy | None) -> None:
+        """Replace the policy of an account (by its id) or of a role (by its ARN)."""
+        document = policy and policy.model_dump(mode="json", by_alias=True)
+        self._send("POST", "policies", {"owner": owner, "policy": document})
 
     def healthy(self) -> bool:
         """Tell whether the server answers."""

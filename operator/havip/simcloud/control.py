@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .accounts import Session, set_policy
 from .faults import Fault, FaultKind
 from .gateway import Gateway
 from .model import Cloud
+from .policy import Policy
+from .topology import Account, BusinessStatus, ChargeType
 
 Order = TypeVar("Order", bound=BaseModel)
 
@@ -29,6 +32,7 @@ class FaultOrder(BaseModel):
     skip: int = Field(default=0, ge=0)
     seconds: float = Field(default=1.0, ge=0)
     code: str = "OperationConflict"
+    lasts: float | None = Field(default=None, ge=0)
 
 
 class Announcement(BaseModel):
@@ -36,6 +40,43 @@ class Announcement(BaseModel):
 
     address: IPv4Address
     mac: str
+
+
+class ResetOrder(BaseModel):
+    """Body of POST /_control/reset."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: int | None = None
+
+
+class EipOrder(BaseModel):
+    """Body of POST /_control/eips: what no action of the API sets on an EIP."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    allocation_id: str
+    charge_type: ChargeType | None = None
+    business_status: BusinessStatus | None = None
+    deletion_protection: bool | None = None
+    service_managed: bool | None = None
+
+
+class KeyChange(BaseModel):
+    """Body of PATCH /_control/keys/ID."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    active: bool
+
+
+class PolicyOrder(BaseModel):
+    """Body of POST /_control/policies: the owner is an account's id or a role's ARN."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: str
+    policy: Policy | None = None
 
 
 class DumpOrder(BaseModel):
@@ -65,7 +106,7 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "members": list(vip.members),
                 "joining": vip.joining,
                 "master": vip.master,
-                "eipAddresses": list(vip.eip_addresses),
+                "eipAddresses": cloud.eip_addresses_at(vip.ha_vip_id),
             }
             for vip in cloud.ha_vips.values()
         ],
@@ -89,6 +130,8 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "privateIpAddress": str(card.address),
                 "macAddress": card.mac,
                 "primary": card.primary,
+                "status": str(card.status),
+                "tags": dict(card.tags),
             }
             for card in cloud.network_interfaces.values()
         ],
@@ -100,6 +143,56 @@ def state(cloud: Cloud) -> dict[str, Any]:
                 "zoneId": switch.zone_id,
             }
             for switch in cloud.v_switches.values()
+        ],
+        "eips": [
+            {
+                "allocationId": eip.allocation_id,
+                "accountId": eip.account_id,
+                "address": str(eip.address),
+                "status": str(eip.status),
+                "instanceType": eip.holder_type,
+                "instanceId": eip.holder_id,
+                "name": eip.name,
+                "description": eip.description,
+                "bandwidth": eip.bandwidth,
+                "isp": eip.isp,
+                "chargeType": eip.charge_type,
+                "internetChargeType": eip.internet_charge_type,
+                "businessStatus": eip.business_status,
+                "deletionProtection": eip.deletion_protection,
+                "serviceManaged": eip.service_managed,
+                "resourceGroupId": eip.resource_group_id,
+                "tags": dict(eip.tags),
+            }
+            for eip in cloud.eips.values()
+        ],
+        "routeTables": [
+            {
+                "routeTableId": table.route_table_id,
+                "vpcId": table.vpc_id,
+                "routeTableType": table.kind,
+                "entries": [
+                    {
+                        "routeEntryId": entry.route_entry_id,
+                        "destinationCidrBlock": str(entry.destination),
+                        "nextHopType": entry.next_hop_type,
+                        "nextHopId": entry.next_hop_id,
+                        "status": str(entry.status),
+                        "system": entry.system,
+                    }
+                    for entry in table.entries.values()
+                ],
+            }
+            for table in cloud.route_tables.values()
+        ],
+        "keys": [
+            {
+                "accessKeyId": key.access_key_id,
+                "accountId": key.account_id,
+                "active": key.active,
+                "roleArn": key.role_arn if isinstance(key, Session) else "",
+            }
+            for key in cloud.accounts.values()
         ],
     }
 
@@ -122,6 +215,12 @@ class Control:
             web.get("/_control/state", self._state),
             web.post("/_control/announce", self._announce),
             web.post("/_control/dump", self._dump),
+            web.post("/_control/eips", self._set_eip),
+            web.post("/_control/reset", self._reset),
+            web.post("/_control/keys", self._add_key),
+            web.patch("/_control/keys/{key}", self._change_key),
+            web.delete("/_control/keys/{key}", self._delete_key),
+            web.post("/_control/policies", self._set_policy),
         ]
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -136,7 +235,7 @@ class Control:
 
     async def _add_fault(self, request: web.Request) -> web.Response:
         order = await _read(request, FaultOrder)
-        self._gateway.faults.waiting.append(Fault(**dict(order)))
+        self._gateway.inject(Fault(**dict(order)))
         return web.json_response({})
 
     async def _faults(self, _request: web.Request) -> web.Response:
@@ -154,14 +253,55 @@ class Control:
 
     async def _announce(self, request: web.Request) -> web.Response:
         order = await _read(request, Announcement)
-        counted = self._gateway.settle().announce(order.address, order.mac)
+        counted = self._gateway.touch().announce(order.address, order.mac)
         return web.json_response({"counted": counted})
+
+    async def _add_key(self, request: web.Request) -> web.Response:
+        key = await _read(request, Account)
+        self._gateway.cloud.accounts[key.access_key_id] = key
+        return web.json_response({})
+
+    async def _change_key(self, request: web.Request) -> web.Response:
+        order = await _read(request, KeyChange)
+        key = self._key(request)
+        changed = key.model_copy(update={"active": order.active})
+        self._gateway.cloud.accounts[key.access_key_id] = changed
+        return web.json_response({})
+
+    async def _delete_key(self, request: web.Request) -> web.Response:
+        del self._gateway.cloud.accounts[self._key(request).access_key_id]
+        return web.json_response({})
+
+    def _key(self, request: web.Request) -> Account:
+        name = request.match_info["key"]
+        if name not in self._gateway.cloud.accounts:
+            raise web.HTTPNotFound(text=f"no key {name}")
+        return self._gateway.cloud.accounts[name]
+
+    async def _set_policy(self, request: web.Request) -> web.Response:
+        order = await _read(request, PolicyOrder)
+        if not set_policy(self._gateway.cloud, order.owner, order.policy):
+            raise web.HTTPNotFound(text=f"no account or role {order.owner}")
+        return web.json_response({})
 
     async def _dump(self, request: web.Request) -> web.Response:
         order = await _read(request, DumpOrder)
         # A file of a few kilobytes, at a moment chosen by whoever waits for it.
         order.path.write_text(json.dumps(self._settled_state(), indent=2))
         return web.json_response({"path": str(order.path)})
+
+    async def _set_eip(self, request: web.Request) -> web.Response:
+        order = await _read(request, EipOrder)
+        eip = self._gateway.touch().eips.get(order.allocation_id)
+        if eip is None:
+            raise web.HTTPBadRequest(text=f"there is no EIP {order.allocation_id}")
+        for name, value in order.model_dump(exclude={"allocation_id"}, exclude_none=True).items():
+            setattr(eip, name, value)
+        return web.json_response({})
+
+    async def _reset(self, request: web.Request) -> web.Response:
+        self._gateway.reset((await _read(request, ResetOrder)).seed)
+        return web.json_response({})
 
 
 async def _read(request: web.Request, kind: type[Order]) -> Order:

@@ -2,8 +2,8 @@
 
 A VPC lets only associated interfaces send from a HaVip's address or receive for it, and makes the
 one that announced it last by ARP the master. On a Linux bridge a table of nftables does the
-first and a packet socket tells of the second: it sees what the table let through. An instance
-that does not run has its port of the bridge down.
+first and a packet socket tells of the second: it sees what the table let through. Each interface
+may have its port of the bridge, which is down while no running instance has the interface.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Protocol
 
-from .model import Cloud, InstanceStatus
+from .model import Cloud
 
 TABLE = "havip_simcloud"
 ETH_P_ARP = 0x0806
@@ -31,23 +31,18 @@ class Wiring:
     """What the bridge must enforce."""
 
     ports: frozenset[str] = frozenset()
-    """The bridge ports of instances; the rules hold for no others."""
+    """The bridge ports of interfaces; the rules hold for no others."""
     addresses: frozenset[IPv4Address] = frozenset()
     """The addresses of all HaVips."""
     bindings: frozenset[tuple[str, IPv4Address]] = frozenset()
     """Ports that may use an address."""
     down: frozenset[str] = frozenset()
-    """Ports of instances that do not run."""
+    """Ports of interfaces that no running instance has."""
 
 
 def wiring(cloud: Cloud) -> Wiring:
     """Derive the wiring from the cloud's state, which must be settled."""
     wired = [card for card in cloud.network_interfaces.values() if card.bridge_port]
-    running = {
-        instance.instance_id
-        for instance in cloud.instances.values()
-        if instance.status is InstanceStatus.RUNNING
-    }
     return Wiring(
         ports=frozenset(card.bridge_port or "" for card in wired),
         addresses=frozenset(vip.address for vip in cloud.ha_vips.values()),
@@ -57,7 +52,7 @@ def wiring(cloud: Cloud) -> Wiring:
             for card in wired
             if cloud.may_use(vip, card)
         ),
-        down=frozenset(card.bridge_port or "" for card in wired if card.instance_id not in running),
+        down=frozenset(card.bridge_port or "" for card in wired if not cloud.linked(card)),
     )
 
 

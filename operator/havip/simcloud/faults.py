@@ -17,8 +17,18 @@ class FaultKind(StrEnum):
     """The connection is cut, and nothing has happened."""
     DROP_AFTER = "drop-after"
     """The call has its effect, then the connection is cut."""
+    RESET_BEFORE = "reset-before"
+    """The connection is reset (RST), and nothing has happened."""
+    RESET_AFTER = "reset-after"
+    """The call has its effect, then the connection is reset."""
+    TIMEOUT_BEFORE = "timeout-before"
+    """Nothing happens and no answer comes until the client gives up, or a minute has passed."""
+    TIMEOUT_AFTER = "timeout-after"
+    """The call has its effect, and no answer comes until the client gives up, or for a minute."""
     ERROR_500 = "error-500"
     """InternalError, without an effect."""
+    ERROR_500_AFTER = "error-500-after"
+    """The call has its effect, then InternalError."""
     ERROR_503 = "error-503"
     """ServiceUnavailable, without an effect."""
     PROXY_503 = "proxy-503"
@@ -29,17 +39,43 @@ class FaultKind(StrEnum):
     """The call has its effect; the 200 is JSON of another shape, which the SDK reads as empty."""
     GARBLED = "garbled"
     """The call has its effect; the 200 is no JSON."""
+    EMPTY_BODY = "empty-body"
+    """The call has its effect; the 200 has no body at all."""
+    TRUNCATED = "truncated"
+    """The call has its effect; of the 200 comes half of what its Content-Length promises."""
+    MISSING_KEYS = "missing-keys"
+    """The call has its effect; ids, statuses and counts are missing in the 200."""
+    WRONG_TYPES = "wrong-types"
+    """The call has its effect; in the 200, texts are numbers and numbers are texts."""
+    WRONG_SHAPES = "wrong-shapes"
+    """The call has its effect; in the 200, structures are lists and values are structures."""
     HANG = "hang"
     """The status that the call starts lasts `seconds` longer."""
     REFUSE = "refuse"
     """A 400 with the error code `code`, without an effect."""
     EMPTY = "empty"
     """The call has its effect; the lists in its 200 are empty, as from a replica far behind."""
+    STALE = "stale"
+    """A call that only reads is answered from the state of `seconds` ago; others are let be."""
+
+    @property
+    def spares_the_answer(self) -> bool:
+        """Whether the answer is as if there were no fault."""
+        return self in {FaultKind.LATENCY, FaultKind.HANG, FaultKind.STALE}
+
+
+ANY = "*"
+ANY_READ = "*read"
+ANY_WRITE = "*write"
 
 
 @dataclass
 class Fault:
-    """A fault for `count` calls of an action (`*`: of any), after letting `skip` calls pass."""
+    """A fault for `count` calls of an action, after letting `skip` calls pass.
+
+    The action may also be one of the patterns for any, any that only reads, and any that is meant
+    to change something.
+    """
 
     action: str
     kind: FaultKind
@@ -47,6 +83,20 @@ class Fault:
     skip: int = 0
     seconds: float = 1.0
     code: str = "OperationConflict"
+    lasts: float | None = None
+    """Seconds for which the fault strikes every call, in place of `count`; 0 is until cleared."""
+    since: float = 0.0
+    """When it was injected, in seconds since 1970."""
+
+    def strikes(self, action: str, changes: bool) -> bool:
+        """Tell whether it is meant for a call of an action."""
+        if self.kind is FaultKind.STALE and changes:
+            return False
+        return self.action in {ANY, action, ANY_WRITE if changes else ANY_READ}
+
+    def over(self, now: float) -> bool:
+        """Tell whether its time has passed."""
+        return bool(self.lasts) and now >= self.since + (self.lasts or 0.0)
 
 
 @dataclass
@@ -55,17 +105,21 @@ class Faults:
 
     waiting: list[Fault] = field(default_factory=list)
 
-    def take(self, action: str) -> Fault | None:
+    def take(self, action: str, changes: bool, now: float) -> Fault | None:
         """Give the fault that hits a call of an action, and count it."""
-        for fault in self.waiting:
-            if fault.action not in {"*", action}:
+        for fault in [*self.waiting]:
+            if fault.over(now):
+                self.waiting.remove(fault)
+                continue
+            if not fault.strikes(action, changes):
                 continue
             if fault.skip > 0:
                 fault.skip -= 1
                 continue
-            fault.count -= 1
-            if fault.count <= 0:
-                self.waiting.remove(fault)
+            if fault.lasts is None:
+                fault.count -= 1
+                if fault.count <= 0:
+                    self.waiting.remove(fault)
             return fault
         return None
 

@@ -7,28 +7,45 @@ fault, the ClientToken, the action itself.
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from . import havips, instances, membership, tags, vswitches
-from .calls import Action, Call
+from . import (
+    eipbinding,
+    eips,
+    havips,
+    instances,
+    interfaces,
+    membership,
+    routelists,
+    routes,
+    sts,
+    tags,
+    vswitches,
+)
+from .accounts import check_rights
+from .answers import Answer, Delivery, after_effect, before_effect, refusal, request_id, success
+from .calls import Access, Action, Call
 from .faults import CallLog, Fault, FaultKind, Faults, Record
+from .history import History
 from .model import Cloud
 from .signature import Authenticator, Signed
-from .throttle import Throttle, throttled
+from .throttle import Throttle
 from .tokens import TokenStore
 from .topology import Account
 from .wire import ApiError, Parameters
 
+FAMILIES = (
+    *(havips, membership, vswitches, tags, instances, interfaces, sts),
+    *(eips, eipbinding, routes, routelists),
+)
+"""The modules with the actions. A new family of resources is one more module here."""
 TABLE: dict[tuple[str, str], Action] = {
-    (action.version, action.name): action
-    for module in (havips, membership, vswitches, tags, instances)
-    for action in module.ACTIONS
+    (action.version, action.name): action for module in FAMILIES for action in module.ACTIONS
 }
-"""All actions by API version and name. A new family of resources is one more module here."""
+"""All actions by API version and name."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +65,17 @@ class Request:
         """The API's version, which tells VPC from ECS."""
         return self.signed.headers.get("x-acs-version", "") or self.parameters.get("Version", "")
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, str]:
         """All parameters, flat."""
         return dict((*self.signed.query, *self.form))
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, or a cut connection."""
-
-    status: int = 200
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cut: bool = False
+_NOBODY = Account(account_id="", access_key_id="", access_key_secret="")
 
 
-_CUT = Answer(cut=True)
+class _CloudEndedError(Exception):
+    """The cloud started anew while a call waited for its effect."""
 
 
 class Gateway:
@@ -79,19 +89,44 @@ class Gateway:
         self, cloud: Cloud, clock: Callable[[], float], changed: Callable[[], None]
     ) -> None:
         self.cloud = cloud
-        self.faults = Faults()
-        self.log = CallLog()
         self._clock = clock
         self._changed = changed
-        self._authenticator = Authenticator(cloud.accounts)
-        self._throttle = Throttle(cloud.profile.rates)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.faults = Faults()
+        self.log = CallLog()
+        self._authenticator = Authenticator(self.cloud.accounts)
+        self._throttle = Throttle(self.cloud.profile.rates)
         self._tokens = TokenStore()
+        self._history = History(self.cloud)
+        self.cloud.before_change = self._history.before_change
+
+    def reset(self, seed: int | None = None) -> None:
+        """Start anew from the topology: calls, faults and tokens are forgotten as well.
+
+        A call that still waits for its effect has none. With `seed`, chance starts anew too.
+        """
+        self.cloud.reset(seed)
+        self._begin()
+        self._changed()
+
+    def inject(self, fault: Fault) -> None:
+        """Let a fault wait for its calls from now on."""
+        fault.since = self._clock()
+        self.faults.waiting.append(fault)
 
     def settle(self) -> Cloud:
         """Give the cloud as it is now, with its rules in force."""
         self.cloud.settle(self._clock())
         self._changed()
         return self.cloud
+
+    def touch(self) -> Cloud:
+        """Give the cloud as it is now to somebody who changes it otherwise than by a call."""
+        cloud = self.settle()
+        self._history.before_change(self._clock())
+        return cloud
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request."""
@@ -100,8 +135,10 @@ class Gateway:
             answer = await self._answer(request, record)
         except ApiError as error:
             record.code = error.code
-            answer = _refusal(error)
-        record.status = None if answer.cut else answer.status
+            answer = refusal(error)
+        except _CloudEndedError:
+            answer = Answer(delivery=Delivery.CUT)
+        record.status = answer.status if answer.arrives else None
         return answer
 
     async def _answer(self, request: Request, record: Record) -> Answer:
@@ -110,18 +147,22 @@ class Gateway:
             raise ApiError(
                 404, "InvalidAction.NotFound", "Specified api is not found, please check your url."
             )
-        account = self._authenticator.authenticate(request.signed, self._clock())
-        _check_rights(account, action.name)
+        account = _NOBODY
+        if action.access is not Access.ANYBODY:
+            account = self._authenticator.authenticate(request.signed, self._clock())
+        if action.access is Access.GRANTED:
+            check_rights(account, action)
         self._throttle.spend(account.account_id, action.name, action.changes, self._clock())
-        fault = self.faults.take(action.name)
-        early = _answer_without_effect(fault, record)
-        if early is not None:
+        fault = self.faults.take(action.name, action.changes, self._clock())
+        early = None if fault is None else before_effect(fault)
+        if fault is not None and early is not None:
+            record.code = fault.kind
             return early
         body = await self._perform(action, account, request, record, fault)
-        if fault is not None and fault.kind is FaultKind.DROP_AFTER:
-            record.code = fault.kind
-            return _CUT
-        return _success(body, fault)
+        if fault is None or fault.kind.spares_the_answer:
+            return success(body)
+        record.code = fault.kind
+        return after_effect(fault, body)
 
     async def _perform(
         self,
@@ -139,15 +180,7 @@ class Gateway:
                 return told
         try:
             await self._wait(fault)
-            hang = fault.seconds if fault is not None and fault.kind is FaultKind.HANG else 0.0
-            call = Call(self.cloud, account, Parameters(parameters), self._clock(), hang)
-            self.cloud.settle(call.now)
-            try:
-                body = action.handler(call)
-            finally:
-                record.effect = call.effect
-                self._changed()
-            body["RequestId"] = _request_id()
+            body = self._carry_out(action, account, parameters, record, fault)
         except ApiError as error:
             if token:
                 self._tokens.finish(account.account_id, token, error)
@@ -160,83 +193,37 @@ class Gateway:
             self._tokens.finish(account.account_id, token, body)
         return body
 
+    def _carry_out(
+        self,
+        action: Action,
+        account: Account,
+        parameters: dict[str, str],
+        record: Record,
+        fault: Fault | None,
+    ) -> dict[str, Any]:
+        now = self._clock()
+        self.cloud.settle(now)
+        cloud, hang = self.cloud, 0.0
+        if fault is not None and fault.kind is FaultKind.HANG:
+            hang = fault.seconds
+        if fault is not None and fault.kind is FaultKind.STALE:
+            cloud = self._history.view(now - fault.seconds)
+        if action.changes:
+            self._history.before_change(now)
+        call = Call(cloud, account, Parameters(parameters), now, hang)
+        try:
+            body = action.handler(call)
+        finally:
+            record.effect = call.effect
+            self._changed()
+        return {**body, "RequestId": request_id()}
+
     async def _wait(self, fault: Fault | None) -> None:
+        history = self._history
         seconds = self.cloud.draw(self.cloud.profile.answer)
         if fault is not None and fault.kind is FaultKind.LATENCY:
             seconds += fault.seconds
         if seconds > 0:
             await asyncio.sleep(seconds)
-
-
-def _check_rights(account: Account, action: str) -> None:
-    if action in account.denied_actions:
-        raise ApiError(
-            403,
-            "Forbidden.RAM",
-            "User not authorized to operate on the specified resource.",
-            details={
-                "AccessDeniedDetail": {
-                    "AuthAction": f"vpc:{action}",
-                    "AuthPrincipalType": "SubUser",
-                    "NoPermissionType": "ImplicitDeny",
-                }
-            },
-        )
-
-
-def _answer_without_effect(fault: Fault | None, record: Record) -> Answer | None:
-    """Give the answer of a fault that strikes before the call has any effect."""
-    if fault is None:
-        return None
-    match fault.kind:
-        case FaultKind.DROP_BEFORE:
-            record.code = fault.kind
-            return _CUT
-        case FaultKind.ERROR_500:
-            raise ApiError(500, "InternalError", "The request processing has failed.")
-        case FaultKind.ERROR_503:
-            raise ApiError(503, "ServiceUnavailable", "The request has failed; try again later.")
-        case FaultKind.PROXY_503:
-            record.code = fault.kind
-            page = b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
-            return Answer(503, page, "text/html")
-        case FaultKind.THROTTLE:
-            raise throttled(fault.seconds or None)
-        case FaultKind.REFUSE:
-            raise ApiError(400, fault.code, "The request is refused.")
-    return None
-
-
-def _success(body: dict[str, Any], fault: Fault | None) -> Answer:
-    if fault is not None and fault.kind is FaultKind.MALFORMED:
-        return Answer(body=json.dumps({"Result": "ok"}).encode())
-    if fault is not None and fault.kind is FaultKind.GARBLED:
-        return Answer(body=b'{"RequestId": "')
-    if fault is not None and fault.kind is FaultKind.EMPTY:
-        body = {name: _emptied(name, value) for name, value in body.items()}
-    return Answer(body=json.dumps(body).encode())
-
-
-def _emptied(name: str, value: object) -> object:
-    if isinstance(value, dict):
-        return {inner: [] for inner in value}
-    return 0 if name == "TotalCount" else value
-
-
-def _refusal(error: ApiError) -> Answer:
-    body = {
-        "RequestId": _request_id(),
-        "HostId": "vpc.simulated",
-        "Code": error.code,
-        "Message": error.message,
-        "Recommend": f"https://api.aliyun.com/troubleshoot?q={error.code}&product=Vpc",
-        **error.details,
-    }
-    headers = {}
-    if error.retry_after is not None:
-        headers["x-acs-retry-after"] = str(max(1, round(error.retry_after * 1000)))
-    return Answer(error.status, json.dumps(body).encode(), headers=headers)
-
-
-def _request_id() -> str:
-    return str(uuid.uuid4()).upper()
+        if history is not self._history:
+            raise _CloudEndedError

@@ -11,8 +11,8 @@ from typing import Any
 
 from . import tags
 from .calls import VPC, Action, Call, numbered_page, timestamp
-from .model import DEFAULT_RESOURCE_GROUP, HaVip, HaVipStatus
-from .topology import VSwitch
+from .model import HaVip, HaVipStatus
+from .topology import DEFAULT_RESOURCE_GROUP, VSwitch
 from .wire import ApiError, invalid
 
 MAX_FILTERS = 5
@@ -42,7 +42,8 @@ def begin_change(call: Call) -> None:
         raise ApiError(400, "Forbidden.HaVip", "The account has no privilege to use HaVips.")
 
 
-def _check_texts(call: Call) -> None:
+def check_texts(call: Call) -> None:
+    """Refuse a Name or a Description that is too long or looks like a link."""
     for name, longest, code in (
         ("Name", 128, "Abs.Vpc.InvalidName.Malformed"),
         ("Description", 255, "InvalidDescription.Malformed"),
@@ -55,7 +56,7 @@ def _check_texts(call: Call) -> None:
 def _create(call: Call) -> dict[str, Any]:
     begin_change(call)
     switch = find_v_switch(call, call.parameters.required("VSwitchId"))
-    _check_texts(call)
+    check_texts(call)
     new_tags = tags.from_structures(call.parameters.structures("Tag"))
     tags.check_number(call, new_tags)
     _check_room(call, switch)
@@ -115,10 +116,18 @@ def _choose_address(call: Call, switch: VSwitch) -> IPv4Address:
 def _delete(call: Call) -> dict[str, Any]:
     begin_change(call)
     ha_vip = find(call, call.parameters.required("HaVipId"))
-    if ha_vip.eip_addresses:
+    if call.cloud.eips_at(ha_vip.ha_vip_id):
         raise ApiError(
             400, "DependencyViolation.HaVipAssociatedWithEIP", "An EIP is bound to the HaVip."
         )
+    for table in call.cloud.route_tables_of(ha_vip.vpc_id):
+        if any(table.entries_to(ha_vip.ha_vip_id)):
+            # The spelling is the cloud's own.
+            raise ApiError(
+                400,
+                "DependencyViolation.HaVipReferedByRouteEntry",
+                "A route entry leads to the HaVip.",
+            )
     if ha_vip.status is HaVipStatus.IN_USE:
         raise ApiError(400, "IncorrectStatus.HaVip", "The HaVip still has instances.")
     check_settled(ha_vip, "IncorrectHaVipStatus")
@@ -140,7 +149,7 @@ def check_settled(ha_vip: HaVip, code: str) -> None:
 def _modify(call: Call) -> dict[str, Any]:
     begin_change(call)
     ha_vip = find(call, call.parameters.required("HaVipId"))
-    _check_texts(call)
+    check_texts(call)
     check_settled(ha_vip, "IncorrectStatus")
     given = call.parameters.flat
     ha_vip.name = given.get("Name", ha_vip.name)
@@ -213,7 +222,9 @@ def _item(call: Call, ha_vip: HaVip) -> dict[str, Any]:
         "AssociatedInstanceType": str(ha_vip.member_kind) if ha_vip.members else "",
         # The lower case and the missing letter are the cloud's own.
         "AssociatedInstances": {"associatedInstance": list(ha_vip.members)},
-        "AssociatedEipAddresses": {"associatedEipAddresse": list(ha_vip.eip_addresses)},
+        "AssociatedEipAddresses": {
+            "associatedEipAddresse": call.cloud.eip_addresses_at(ha_vip.ha_vip_id)
+        },
         "Tags": {"Tag": [{"Key": k, "Value": v} for k, v in ha_vip.tags.items()]},
     }
 

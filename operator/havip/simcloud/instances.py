@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from . import tags
 from .calls import ECS, Action, Call, numbered_page, token_page
-from .model import Instance, InstanceStatus, NetworkInterface
+from .interfaces import addresses, visible
+from .model import Instance, InstanceStatus
 from .wire import ApiError, invalid
-
-
-def _visible(call: Call, card: NetworkInterface) -> bool:
-    cloud = call.cloud
-    return cloud.sees_vpc(call.account.account_id, cloud.vpc_of(card.v_switch_id))
 
 
 def _find(call: Call) -> Instance:
     instance = call.cloud.instances.get(call.parameters.required("InstanceId"))
-    if instance is None or not _visible(call, instance.primary):
+    if instance is None or not visible(call, instance.primary):
         raise ApiError(404, "InvalidInstanceId.NotFound", "The specified instance does not exist.")
     return instance
 
@@ -47,17 +44,19 @@ def _describe(call: Call) -> dict[str, Any]:
     call.check_region()
     parameters = call.parameters
     ids = _json_list(call, "InstanceIds")
-    addresses = _json_list(call, "PrivateIpAddresses")
+    wanted = _json_list(call, "PrivateIpAddresses")
+    wanted_tags = tags.from_structures(parameters.structures("Tag"))
     found = [
         instance
         for instance in call.cloud.instances.values()
-        if _visible(call, instance.primary)
+        if visible(call, instance.primary)
         and (not parameters.text("InstanceIds") or instance.instance_id in ids)
-        and (not addresses or str(instance.primary.address) in addresses)
+        and (not wanted or str(instance.primary.address) in wanted)
         and parameters.text("VSwitchId") in {"", instance.v_switch_id}
         and parameters.text("VpcId") in {"", call.cloud.vpc_of(instance.v_switch_id)}
         and parameters.text("Status") in {"", instance.status}
         and parameters.text("InstanceName") in {"", instance.name}
+        and tags.match(instance.tags, wanted_tags)
     ]
     paging: dict[str, Any] = {"TotalCount": len(found)}
     if "MaxResults" in parameters.flat or "NextToken" in parameters.flat:
@@ -71,12 +70,7 @@ def _describe(call: Call) -> dict[str, Any]:
 
 def _instance(call: Call, instance: Instance) -> dict[str, Any]:
     cloud, primary = call.cloud, instance.primary
-    cards = [
-        card
-        for card in cloud.network_interfaces.values()
-        if card.instance_id == instance.instance_id
-    ]
-    return {
+    item: dict[str, Any] = {
         "InstanceId": instance.instance_id,
         "InstanceName": instance.name,
         "HostName": instance.name,
@@ -100,9 +94,9 @@ def _instance(call: Call, instance: Instance) -> dict[str, Any]:
                     "MacAddress": card.mac,
                     "PrimaryIpAddress": str(card.address),
                     "Type": "Primary" if card.primary else "Secondary",
-                    "PrivateIpSets": _addresses(card),
+                    "PrivateIpSets": addresses(card),
                 }
-                for card in cards
+                for card in cloud.interfaces_of(instance.instance_id)
             ]
         },
         "MetadataOptions": {
@@ -110,52 +104,18 @@ def _instance(call: Call, instance: Instance) -> dict[str, Any]:
             "HttpTokens": "required" if instance.require_metadata_token else "optional",
         },
         "SecurityGroupIds": {"SecurityGroupId": []},
-        "Tags": {"Tag": []},
+        "ResourceGroupId": instance.resource_group_id,
+        "DeploymentSetId": instance.deployment_set_id,
+        "DedicatedHostAttribute": {
+            "DedicatedHostId": instance.dedicated_host_id,
+            "DedicatedHostName": "",
+            "DedicatedHostClusterId": "",
+        },
+        "Tags": tags.ecs_item(instance.tags),
     }
-
-
-def _addresses(card: NetworkInterface) -> dict[str, Any]:
-    return {"PrivateIpSet": [{"PrivateIpAddress": str(card.address), "Primary": True}]}
-
-
-def _describe_interfaces(call: Call) -> dict[str, Any]:
-    call.check_region()
-    parameters = call.parameters
-    ids = parameters.texts("NetworkInterfaceId")
-    if len(ids) > 100:
-        raise invalid("NetworkInterfaceId")
-    items = [
-        _interface(call, card)
-        for card in call.cloud.network_interfaces.values()
-        if _visible(call, card) and (not ids or card.network_interface_id in ids)
-    ]
-    keys = ("InstanceId", "VSwitchId", "VpcId", "Type", "Status")
-    found = [item for item in items if all(parameters.text(key) in {"", item[key]} for key in keys)]
-    page, paging = token_page(call, found, default=10, maximum=500)
-    return {
-        **paging,
-        "TotalCount": len(found),
-        "NetworkInterfaceSets": {"NetworkInterfaceSet": list(page)},
-    }
-
-
-def _interface(call: Call, card: NetworkInterface) -> dict[str, Any]:
-    attachment = {"InstanceId": card.instance_id, "DeviceIndex": 0 if card.primary else 1}
-    return {
-        "NetworkInterfaceId": card.network_interface_id,
-        "InstanceId": card.instance_id or "",
-        "Status": "InUse" if card.instance_id else "Available",
-        "Type": "Primary" if card.primary else "Secondary",
-        "VSwitchId": card.v_switch_id,
-        "VpcId": call.cloud.vpc_of(card.v_switch_id),
-        "ZoneId": call.cloud.v_switches[card.v_switch_id].zone_id,
-        "MacAddress": card.mac,
-        "PrivateIpAddress": str(card.address),
-        "PrivateIpSets": _addresses(card),
-        "Attachment": attachment if card.instance_id else {},
-        "ServiceManaged": False,
-        "Tags": {"Tag": []},
-    }
+    if instance.deployment_set_group_no is not None:
+        item["DeploymentSetGroupNo"] = instance.deployment_set_group_no
+    return item
 
 
 def _stop(call: Call) -> dict[str, Any]:
@@ -189,33 +149,18 @@ def _delete(call: Call) -> dict[str, Any]:
     del cloud.network_interfaces[instance.primary.network_interface_id]
     for card in cloud.network_interfaces.values():
         if card.instance_id == instance.instance_id:
-            card.instance_id = None
-    for ha_vip in cloud.ha_vips.values():
-        for gone in (instance.instance_id, instance.primary.network_interface_id):
-            ha_vip.lose(gone)
-        if ha_vip.status.settled:
-            ha_vip.settle_status()
-    call.changed()
-    return {}
-
-
-def _detach_interface(call: Call) -> dict[str, Any]:
-    """Take a secondary interface from its instance. Its HaVips keep it as a member."""
-    card = call.cloud.network_interfaces.get(call.parameters.required("NetworkInterfaceId"))
-    if card is None or not _visible(call, card):
-        raise ApiError(404, "InvalidEniId.NotFound", "The specified interface does not exist.")
-    if card.primary or card.instance_id is None:
-        raise ApiError(400, "InvalidEniType.NotSupport", "The interface cannot be detached.")
-    card.instance_id = None
+            card.leave()
+    for eip in cloud.eips_at(instance.instance_id):
+        eip.free()
+    for gone in (instance.instance_id, instance.primary.network_interface_id):
+        cloud.forget_member(gone)
     call.changed()
     return {}
 
 
 ACTIONS = (
     Action(ECS, "DescribeInstances", _describe),
-    Action(ECS, "DescribeNetworkInterfaces", _describe_interfaces),
     Action(ECS, "StopInstance", _stop, changes=True),
     Action(ECS, "StartInstance", _start, changes=True),
     Action(ECS, "DeleteInstance", _delete, changes=True),
-    Action(ECS, "DetachNetworkInterface", _detach_interface, changes=True),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from .calls import VPC, Action, Call
 from .havips import begin_change, check_settled, find
-from .model import HaVip, HaVipStatus, Instance, MemberKind, NetworkInterface
+from .model import HaVip, HaVipStatus, Instance, InterfaceStatus, MemberKind, NetworkInterface
 from .wire import ApiError
 
 
@@ -52,9 +52,11 @@ def _associate(call: Call) -> dict[str, Any]:
     check_settled(ha_vip, "InvalidVip.Status")
     _check_instance(instance)
     # The codes of the next three are not documented for this action.
-    if instance is None:
+    if instance is None or card.status is not InterfaceStatus.IN_USE:
         raise ApiError(
-            400, "InvalidStatus.EniStatusNotSupport", "The interface is attached to no instance."
+            400,
+            "InvalidStatus.EniStatusNotSupport",
+            f"The interface is {card.status}; it must be attached to an instance.",
         )
     if card.v_switch_id != ha_vip.v_switch_id:
         raise ApiError(

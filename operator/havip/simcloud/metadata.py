@@ -7,11 +7,16 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from .accounts import Session, begin_session
+from .calls import timestamp
 from .model import Cloud, Instance
+from .topology import Role
 
 TTL_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds"
 TOKEN_HEADER = "X-aliyun-ecs-metadata-token"  # noqa: S105
 MAX_TTL = 21600
+ROLE_SESSION = 6 * 3600.0
+"""Seconds that the credentials of an instance's role last."""
 
 
 @dataclass
@@ -21,6 +26,8 @@ class Metadata:
     cloud: Cloud
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
     """By token: the instance it was given to and when it ends."""
+    _sessions: dict[str, tuple[Session, float, float]] = field(default_factory=dict)
+    """By instance: the credentials of its role, when they began and when they end."""
 
     def instance_at(self, address: str) -> Instance | None:
         """Give the instance that has an address as the primary one of its interface."""
@@ -53,6 +60,8 @@ class Metadata:
         for part in path.strip("/").split("/"):
             if part:
                 node = node.get(part) if isinstance(node, dict) else None
+        if isinstance(node, Role):
+            return 200, self._credentials(instance, node, now)
         if node is None:
             return 404, "not found"
         if isinstance(node, dict):
@@ -66,13 +75,9 @@ class Metadata:
         switch = cloud.v_switches[instance.v_switch_id]
         vpc = cloud.vpcs[switch.vpc_id]
         owner = vpc.account_id or next(iter(cloud.accounts.values())).account_id
-        cards = [
-            card
-            for card in cloud.network_interfaces.values()
-            if card.instance_id == instance.instance_id
-        ]
+        role = cloud.roles.get(instance.ram_role)
         macs = {}
-        for card in cards:
+        for card in cloud.interfaces_of(instance.instance_id):
             home = cloud.v_switches[card.v_switch_id]
             macs[card.mac] = {
                 "gateway": str(home.cidr_block[-3]),
@@ -93,9 +98,28 @@ class Metadata:
             "owner-account-id": owner,
             "private-ipv4": str(primary.address),
             "region-id": cloud.region,
+            **({"ram": {"security-credentials": {role.name: role}}} if role else {}),
             "vpc-cidr-block": str(vpc.cidr_block),
             "vpc-id": vpc.vpc_id,
             "vswitch-cidr-block": str(switch.cidr_block),
             "vswitch-id": switch.v_switch_id,
             "zone-id": switch.zone_id,
         }
+
+    def _credentials(self, instance: Instance, role: Role, now: float) -> str:
+        """Give the role's credentials: new ones once half the life of the last has gone by."""
+        found = self._sessions.get(instance.instance_id)
+        if found is None or now >= (found[1] + found[2]) / 2:
+            session, ends = begin_session(self.cloud, role, instance.instance_id, ROLE_SESSION, now)
+            found = self._sessions[instance.instance_id] = (session, now, ends)
+        session, began, ends = found
+        return json.dumps(
+            {
+                "AccessKeyId": session.access_key_id,
+                "AccessKeySecret": session.access_key_secret,
+                "Expiration": timestamp(ends),
+                "SecurityToken": session.security_token,
+                "LastUpdated": timestamp(began),
+                "Code": "Success",
+            }
+        )

@@ -14,11 +14,12 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from itertools import count
 
+from .addresses import Eip, draw_address
 from .profiles import Profile, Span
-from .topology import Topology, Vpc, VSwitch
+from .routing import RouteTable, tables
+from .topology import DEFAULT_RESOURCE_GROUP, Account, Role, Topology, Vpc, VSwitch
 
 _ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-DEFAULT_RESOURCE_GROUP = "rg-default"
 
 
 class HaVipStatus(StrEnum):
@@ -51,6 +52,15 @@ class InstanceStatus(StrEnum):
         return self in {InstanceStatus.RUNNING, InstanceStatus.STOPPED}
 
 
+class InterfaceStatus(StrEnum):
+    """Life of a network interface, which it spends with instances or alone."""
+
+    AVAILABLE = "Available"
+    ATTACHING = "Attaching"
+    IN_USE = "InUse"
+    DETACHING = "Detaching"
+
+
 class MemberKind(StrEnum):
     """What a HaVip's members are; never both kinds at once."""
 
@@ -80,7 +90,6 @@ class HaVip:
     """The id that is being associated."""
     master: str = ""
     """The member that last announced the address, or nobody."""
-    eip_addresses: list[str] = field(default_factory=list)
 
     def settle_status(self) -> None:
         """Leave a transition: InUse with members, Available without."""
@@ -107,6 +116,18 @@ class NetworkInterface:
     instance_id: str | None
     primary: bool
     bridge_port: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    resource_group_id: str = DEFAULT_RESOURCE_GROUP
+    status: InterfaceStatus = InterfaceStatus.AVAILABLE
+
+    def __post_init__(self) -> None:
+        if self.instance_id is not None:
+            self.status = InterfaceStatus.IN_USE
+
+    def leave(self) -> None:
+        """Be without an instance."""
+        self.instance_id = None
+        self.status = InterfaceStatus.AVAILABLE
 
 
 @dataclass
@@ -119,6 +140,12 @@ class Instance:
     require_metadata_token: bool
     status: InstanceStatus = InstanceStatus.RUNNING
     stopped_mode: str = "KeepCharging"
+    ram_role: str = ""
+    deployment_set_id: str = ""
+    deployment_set_group_no: int | None = None
+    dedicated_host_id: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    resource_group_id: str = DEFAULT_RESOURCE_GROUP
 
     @property
     def v_switch_id(self) -> str:
@@ -130,9 +157,15 @@ class Cloud:
     """Everything there is, in one region."""
 
     def __init__(self, topology: Topology, profile: Profile, chance: random.Random) -> None:
+        self._topology = topology
+        self.before_change: Callable[[float], None] = lambda _at: None
+        """Told the time of each change that happens by itself."""
         self.region = topology.region
         self.profile = profile
-        self.accounts = {account.access_key_id: account for account in topology.accounts}
+        self.accounts: dict[str, Account] = {
+            account.access_key_id: account for account in topology.accounts
+        }
+        self.roles: dict[str, Role] = {role.arn: role for role in topology.roles}
         self.vpcs: dict[str, Vpc] = {vpc.vpc_id: vpc for vpc in topology.vpcs}
         self.v_switches: dict[str, VSwitch] = {
             switch.v_switch_id: switch for switch in topology.v_switches
@@ -140,6 +173,11 @@ class Cloud:
         self.instances: dict[str, Instance] = {}
         self.network_interfaces: dict[str, NetworkInterface] = {}
         self.ha_vips: dict[str, HaVip] = {}
+        self.eips: dict[str, Eip] = {
+            eip.allocation_id: Eip.given(eip, topology.accounts[0].account_id)
+            for eip in topology.eips
+        }
+        self.route_tables: dict[str, RouteTable] = tables(topology)
         self._chance = chance
         self._order = count()
         self._later: list[tuple[float, int, Callable[[], None]]] = []
@@ -155,7 +193,15 @@ class Cloud:
             )
             self.network_interfaces[primary.network_interface_id] = primary
             self.instances[given.instance_id] = Instance(
-                given.instance_id, given.name, primary, given.require_metadata_token
+                given.instance_id,
+                given.name,
+                primary,
+                given.require_metadata_token,
+                ram_role=given.ram_role,
+                deployment_set_id=given.deployment_set_id,
+                deployment_set_group_no=given.deployment_set_group_no,
+                dedicated_host_id=given.dedicated_host_id,
+                tags=dict(given.tags),
             )
         for card in topology.network_interfaces:
             self.network_interfaces[card.network_interface_id] = NetworkInterface(
@@ -165,7 +211,15 @@ class Cloud:
                 card.mac_address.lower(),
                 card.instance_id,
                 primary=False,
+                bridge_port=card.bridge_port,
+                tags=dict(card.tags),
             )
+
+    def reset(self, seed: int | None = None) -> None:
+        """Be as the topology has it; with `seed`, chance starts anew too."""
+        if seed is not None:
+            self._chance.seed(seed)
+        Cloud.__init__(self, self._topology, self.profile, self._chance)
 
     # Time and chance
 
@@ -173,9 +227,13 @@ class Cloud:
         """Draw a duration in seconds."""
         return self._chance.uniform(*span)
 
+    def text(self, length: int) -> str:
+        """Draw a text of letters and digits."""
+        return "".join(self._chance.choices(_ID_CHARACTERS, k=length))
+
     def new_id(self, prefix: str) -> str:
         """Make an id in the cloud's form."""
-        return f"{prefix}-" + "".join(self._chance.choices(_ID_CHARACTERS, k=21))
+        return f"{prefix}-{self.text(21)}"
 
     def later(self, at: float, effect: Callable[[], None]) -> None:
         """Let something happen at a time to come. Effects must bear that their object is gone."""
@@ -184,7 +242,9 @@ class Cloud:
     def settle(self, now: float) -> None:
         """Let everything happen that is due by `now`."""
         while self._later and self._later[0][0] <= now:
-            heapq.heappop(self._later)[2]()
+            at, _, effect = heapq.heappop(self._later)
+            self.before_change(at)
+            effect()
 
     @property
     def next_change(self) -> float | None:
@@ -204,6 +264,22 @@ class Cloud:
     def ha_vips_of(self, account_id: str) -> Iterator[HaVip]:
         """Give an account's HaVips, oldest first."""
         return (ha_vip for ha_vip in self.ha_vips.values() if ha_vip.account_id == account_id)
+
+    def eips_at(self, holder_id: str) -> list[Eip]:
+        """Give the EIPs that something holds, or is about to hold or to lose."""
+        return [eip for eip in self.eips.values() if eip.holder_id == holder_id]
+
+    def eip_addresses_at(self, holder_id: str) -> list[str]:
+        """Give the public addresses that something's own description names."""
+        return [str(eip.address) for eip in self.eips_at(holder_id) if eip.shown_at_holder]
+
+    def route_tables_of(self, vpc_id: str) -> Iterator[RouteTable]:
+        """Give the route tables of a VPC."""
+        return (table for table in self.route_tables.values() if table.vpc_id == vpc_id)
+
+    def free_public_address(self) -> IPv4Address:
+        """Pick a public address that no EIP has."""
+        return draw_address({eip.address for eip in self.eips.values()}, self._chance)
 
     def used_addresses(self, v_switch_id: str) -> set[IPv4Address]:
         """Give the addresses of a vSwitch that something has."""
@@ -230,7 +306,32 @@ class Cloud:
                 return address
         return None
 
+    def interfaces_of(self, instance_id: str) -> Iterator[NetworkInterface]:
+        """Give the interfaces that an instance has, its primary one first."""
+        cards = self.network_interfaces.values()
+        return (
+            card
+            for card in cards
+            if card.instance_id == instance_id and card.status is InterfaceStatus.IN_USE
+        )
+
+    def forget_member(self, member: str) -> None:
+        """Take what is released from its HaVips."""
+        for ha_vip in self.ha_vips.values():
+            ha_vip.lose(member)
+            if ha_vip.status.settled:
+                ha_vip.settle_status()
+
     # What the network sees
+
+    def linked(self, card: NetworkInterface) -> bool:
+        """Tell whether an interface belongs to an instance that runs."""
+        instance = self.instances.get(card.instance_id or "")
+        return (
+            instance is not None
+            and instance.status is InstanceStatus.RUNNING
+            and card.status is InterfaceStatus.IN_USE
+        )
 
     def may_use(self, ha_vip: HaVip, card: NetworkInterface) -> bool:
         """Tell whether an interface is one of those that a HaVip's address is bound to."""
@@ -245,10 +346,7 @@ class Cloud:
         does not run, changes nothing.
         """
         card = next((c for c in self.network_interfaces.values() if c.mac == mac.lower()), None)
-        if card is None or card.instance_id is None:
-            return False
-        instance = self.instances.get(card.instance_id)
-        if instance is None or instance.status is not InstanceStatus.RUNNING:
+        if card is None or card.instance_id is None or not self.linked(card):
             return False
         for ha_vip in self.ha_vips.values():
             if (

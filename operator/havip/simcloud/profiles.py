@@ -12,13 +12,20 @@ _NONE: Span = (0.0, 0.0)
 
 @dataclass(frozen=True)
 class Quotas:
-    """Limits of the HaVip product. None of them can be raised in the real cloud."""
+    """Limits per what the name says. The real cloud raises those of HaVips only for routes."""
 
     ha_vips_per_account: int = 50
     ha_vips_per_vpc: int = 50
     ha_vips_per_instance: int = 5
     members_per_ha_vip: int = 10
     tags_per_resource: int = 20
+    eips_per_account: int = 20
+    eips_per_ha_vip: int = 1
+    routes_per_table: int = 200
+    """Custom entries."""
+    ha_vip_routes_per_table: int = 5
+    ha_vip_routes_per_vpc: int = 20
+    """That there is a limit is documented, its number is not."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,13 @@ class Profile:
     unassociate: Span = _NONE
     start: Span = _NONE
     stop: Span = _NONE
+    associate_eip: Span = _NONE
+    unassociate_eip: Span = _NONE
+    release_eip: Span = _NONE
+    create_route: Span = _NONE
+    delete_route: Span = _NONE
+    attach: Span = _NONE
+    detach: Span = _NONE
     quotas: Quotas = field(default_factory=Quotas)
     rates: Rates | None = None
     refuse_long_pages: bool = True
@@ -63,6 +77,13 @@ LAB = Profile(
     unassociate=(0.2, 0.5),
     start=(0.3, 0.6),
     stop=(0.3, 0.6),
+    associate_eip=(0.2, 0.5),
+    unassociate_eip=(0.2, 0.5),
+    release_eip=(0.1, 0.3),
+    create_route=(0.2, 0.5),
+    delete_route=(0.2, 0.5),
+    attach=(0.2, 0.5),
+    detach=(0.2, 0.5),
 )
 
 REALISTIC = Profile(
@@ -74,6 +95,13 @@ REALISTIC = Profile(
     unassociate=(2.0, 6.0),
     start=(10.0, 30.0),
     stop=(5.0, 20.0),
+    associate_eip=(2.0, 6.0),
+    unassociate_eip=(2.0, 6.0),
+    release_eip=(1.0, 4.0),
+    create_route=(2.0, 8.0),
+    delete_route=(2.0, 8.0),
+    attach=(2.0, 6.0),
+    detach=(2.0, 6.0),
     rates=Rates(reads=600, writes=300),
 )
 

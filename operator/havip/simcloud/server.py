@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
+import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,10 +16,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
+from .answers import Answer, Delivery
 from .client import ControlClient
 from .control import Control
 from .datapath import Datapath, wiring
-from .gateway import Answer, Gateway, Request
+from .gateway import Gateway, Request
 from .metadata import TOKEN_HEADER, TTL_HEADER, Metadata
 from .model import Cloud, Instance
 from .profiles import PROFILES, Profile
@@ -26,6 +29,9 @@ from .topology import Topology
 
 INSTANCE_HEADER = "X-Simcloud-Instance"
 """Names the instance that asks the metadata service, where its source address does not."""
+
+HOLD = 60.0
+"""Seconds after which a client that waits for a withheld answer is cut off."""
 
 
 class Server:
@@ -114,7 +120,7 @@ class Server:
                 form,
             )
         )
-        return _response(request, answer)
+        return await _response(request, answer)
 
     def _asking(self, request: web.Request) -> Instance | None:
         named = request.headers.get(INSTANCE_HEADER)
@@ -138,16 +144,42 @@ class Server:
         return web.Response(status=status, text=text)
 
 
-def _response(request: web.Request, answer: Answer) -> web.Response:
-    if answer.cut and request.transport is not None:
-        # The response below then finds no connection and is not sent.
-        request.transport.abort()
+async def _response(request: web.Request, answer: Answer) -> web.Response:
+    """Deliver an answer; where it is not to arrive whole, the response finds no connection."""
+    if answer.delivery is Delivery.HELD:
+        await _outlast(request)
+    transport = request.transport
+    if transport is not None:
+        match answer.delivery:
+            case Delivery.CUT | Delivery.HELD:
+                transport.abort()
+            case Delivery.RESET:
+                link = transport.get_extra_info("socket")
+                # Lingering for no time at all is what makes closing send an RST.
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                transport.abort()
+            case Delivery.TRUNCATED if isinstance(transport, asyncio.Transport):
+                half = answer.body[: len(answer.body) // 2]
+                transport.write(_HEAD % (answer.content_type.encode(), len(answer.body)) + half)
+                transport.close()
     return web.Response(
         status=answer.status,
         body=answer.body,
         content_type=answer.content_type,
         headers=dict(answer.headers),
     )
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+
+
+async def _outlast(request: web.Request) -> None:
+    """Wait until the client is gone, or for HOLD seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + HOLD
+    # The server's library can tell a handler only by ending it, and then every handler.
+    while request.transport is not None and loop.time() < end:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
-from .calls import VPC, Action, Call, token_page
+from .calls import ECS, VPC, Action, Call, token_page
 from .wire import ApiError, Parameters, invalid, missing
 
 MAX_RESOURCES = 50
@@ -22,8 +23,33 @@ def _ha_vips(call: Call) -> Mapping[str, Tagged]:
     return {vip.ha_vip_id: vip for vip in call.cloud.ha_vips_of(call.account.account_id)}
 
 
-KINDS: dict[str, Callable[[Call], Mapping[str, Tagged]]] = {"HAVIP": _ha_vips}
+def _eips(call: Call) -> Mapping[str, Tagged]:
+    account_id = call.account.account_id
+    return {key: eip for key, eip in call.cloud.eips.items() if eip.account_id == account_id}
+
+
+def _instances(call: Call) -> Mapping[str, Tagged]:
+    cloud = call.cloud
+    return {
+        instance.instance_id: instance
+        for instance in cloud.instances.values()
+        if cloud.sees_vpc(call.account.account_id, cloud.vpc_of(instance.v_switch_id))
+    }
+
+
+def _interfaces(call: Call) -> Mapping[str, Tagged]:
+    cloud = call.cloud
+    return {
+        card.network_interface_id: card
+        for card in cloud.network_interfaces.values()
+        if cloud.sees_vpc(call.account.account_id, cloud.vpc_of(card.v_switch_id))
+    }
+
+
+Kinds = Mapping[str, Callable[[Call], Mapping[str, Tagged]]]
+KINDS: Kinds = {"HAVIP": _ha_vips, "EIP": _eips}
 """Resource types in upper case, each with its account's resources by id."""
+ECS_KINDS: Kinds = {"INSTANCE": _instances, "ENI": _interfaces}
 
 
 def from_structures(structures: Iterable[Parameters]) -> dict[str, str]:
@@ -53,8 +79,13 @@ def match(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(key in tags and value in {"", tags[key]} for key, value in wanted.items())
 
 
-def _kind(call: Call) -> Mapping[str, Tagged]:
-    resources = KINDS.get(call.parameters.required("ResourceType").upper())
+def ecs_item(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Give tags as ECS lists them, by other names than VPC's."""
+    return {"Tag": [{"TagKey": key, "TagValue": value} for key, value in tags.items()]}
+
+
+def _kind(kinds: Kinds, call: Call) -> Mapping[str, Tagged]:
+    resources = kinds.get(call.parameters.required("ResourceType").upper())
     if resources is None:
         raise ApiError(
             404, "InvalidResourceType.NotFound", "The specified ResourceType is not supported."
@@ -62,8 +93,8 @@ def _kind(call: Call) -> Mapping[str, Tagged]:
     return resources(call)
 
 
-def _resources(call: Call) -> list[Tagged]:
-    known = _kind(call)
+def _resources(kinds: Kinds, call: Call) -> list[Tagged]:
+    known = _kind(kinds, call)
     ids = call.parameters.texts("ResourceId")
     if not ids:
         raise missing("ResourceId")
@@ -80,12 +111,12 @@ def _pick(known: Mapping[str, Tagged], resource_id: str) -> Tagged:
     return known[resource_id]
 
 
-def _tag(call: Call) -> dict[str, Any]:
+def _tag(kinds: Kinds, call: Call) -> dict[str, Any]:
     call.check_region()
     new = from_structures(call.parameters.structures("Tag"))
     if not new:
         raise missing("Tag")
-    resources = _resources(call)
+    resources = _resources(kinds, call)
     for resource in resources:
         check_number(call, resource.tags | new)
     for resource in resources:
@@ -94,9 +125,9 @@ def _tag(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _untag(call: Call) -> dict[str, Any]:
+def _untag(kinds: Kinds, call: Call) -> dict[str, Any]:
     call.check_region()
-    resources = _resources(call)
+    resources = _resources(kinds, call)
     keys = call.parameters.texts("TagKey")
     everything = not keys and call.parameters.flag("All")
     for resource in resources:
@@ -106,10 +137,10 @@ def _untag(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _list(call: Call) -> dict[str, Any]:
+def _list(kinds: Kinds, call: Call) -> dict[str, Any]:
     call.check_region()
     resource_type = call.parameters.required("ResourceType")
-    known = _kind(call)
+    known = _kind(kinds, call)
     ids = call.parameters.texts("ResourceId")
     wanted = from_structures(call.parameters.structures("Tag"))
     if not ids and not wanted:
@@ -124,17 +155,20 @@ def _list(call: Call) -> dict[str, Any]:
     return {**paging, "TagResources": {"TagResource": list(page)}}
 
 
-def _move(call: Call) -> dict[str, Any]:
+def _move(kinds: Kinds, call: Call) -> dict[str, Any]:
     call.check_region()
-    resource = _pick(_kind(call), call.parameters.required("ResourceId"))
+    resource = _pick(_kind(kinds, call), call.parameters.required("ResourceId"))
     resource.resource_group_id = call.parameters.required("NewResourceGroupId")
     call.changed()
     return {}
 
 
 ACTIONS = (
-    Action(VPC, "TagResources", _tag, changes=True),
-    Action(VPC, "UnTagResources", _untag, changes=True),
-    Action(VPC, "ListTagResources", _list),
-    Action(VPC, "MoveResourceGroup", _move, changes=True),
+    Action(VPC, "TagResources", partial(_tag, KINDS), changes=True),
+    Action(VPC, "UnTagResources", partial(_untag, KINDS), changes=True),
+    Action(VPC, "ListTagResources", partial(_list, KINDS)),
+    Action(VPC, "MoveResourceGroup", partial(_move, KINDS), changes=True),
+    Action(ECS, "TagResources", partial(_tag, ECS_KINDS), changes=True),
+    Action(ECS, "UntagResources", partial(_untag, ECS_KINDS), changes=True),
+    Action(ECS, "ListTagResources", partial(_list, ECS_KINDS)),
 )

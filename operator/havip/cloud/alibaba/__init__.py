@@ -1,0 +1,36 @@
+"""Alibaba Cloud behind the port, through the official SDK. No other package imports the SDK."""
+
+from concurrent.futures import Executor
+
+from havip.cloud.alibaba.account import Account
+from havip.cloud.alibaba.connection import Connection, Endpoints
+from havip.cloud.alibaba.ecs import Ecs
+from havip.cloud.alibaba.eips import Eips
+from havip.cloud.alibaba.havips import HaVips
+from havip.cloud.alibaba.routes import Routes
+from havip.cloud.credentials import CredentialSource
+from havip.cloud.limiter import Buckets
+
+__all__ = ["AlibabaCloud", "Endpoints"]
+
+
+class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
+    """One account in one region; see ``havip.cloud.port.Cloud``.
+
+    ``credentials`` are asked for a key before every call, in the thread that makes it.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        credentials: CredentialSource,
+        executor: Executor,
+        endpoints: Endpoints | None = None,
+        *,
+        buckets: Buckets | None = None,
+    ) -> None:
+        super().__init__(
+            Connection(
+                region, credentials, executor, endpoints or Endpoints(), buckets or Buckets()
+            )
+        )
