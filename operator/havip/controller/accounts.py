@@ -65,6 +65,8 @@ class Account:
     identity: Identity | None
     """None where STS does not say."""
     pace: Pace
+    renewals: int = 0
+    """How often the credentials were replaced by others."""
     users: set[str] = field(default_factory=set)
     """Uids of the objects that live here with these credentials."""
 
@@ -181,6 +183,7 @@ class Accounts:
         elif account.source.replace(source):
             log.info("The key of %s is another one now", place.way)
             account.identity = identity
+            account.renewals += 1
             account.listings.renewed(account.cloud)
         return account
 

@@ -15,8 +15,8 @@ from havip.cloud.port import (
 T = TypeVar("T")
 
 
-ALL = frozenset({"all"})
-"""Stands for all that a listing has."""
+ALL = frozenset({"*"})
+"""Wanted of a listing in place of ids: all that the account has, or has for this cluster."""
 
 
 class Kind(StrEnum):
@@ -64,6 +64,8 @@ class Needs:
 
     eips: frozenset[str] = frozenset()
     """Ids of EIPs, by whomever they were made."""
+    eip_addresses: frozenset[str] = frozenset()
+    """Public addresses of EIPs whose ids are not known."""
     allocates: bool = False
     """Whether an EIP that was made for it may be there: found by this cluster's tag."""
     route_tables: frozenset[str] = frozenset()
@@ -77,7 +79,7 @@ class Needs:
             case Kind.HA_VIPS:
                 return ALL
             case Kind.EIPS:
-                return self.eips | (ALL if self.allocates else frozenset())
+                return self.eips | self.eip_addresses | (ALL if self.allocates else frozenset())
             case Kind.INSTANCES:
                 return self.instances
             case Kind.ROUTES:

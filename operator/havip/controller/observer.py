@@ -178,8 +178,8 @@ class Observer:
         annotations = tuple(sorted(havip.metadata.annotations.items()))
         deleting = havip.metadata.deletion_timestamp is not None
         self.account = account
-        key = account.source.key if account else None
-        basis = (havip.metadata.generation, annotations, klass and klass.spec, account, key)
+        renewals = account.renewals if account else 0
+        basis = (havip.metadata.generation, annotations, klass and klass.spec, account, renewals)
         if (*basis, deleting) != self._basis:
             self._basis = (*basis, deleting)
             self.setbacks.reset()

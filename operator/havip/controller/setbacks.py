@@ -6,7 +6,7 @@ All of it only spaces tries and may be forgotten at any moment.
 
 from dataclasses import dataclass
 
-from havip.api.errors import Busy, HaVipError
+from havip.api.errors import Busy, CredentialsRefused, HaVipError
 
 QUIET_BUSY_TRIES = 3
 """A cloud that is busy this often in a row is ordinary; only then do conditions speak of it."""
@@ -50,6 +50,11 @@ class Setbacks:
             for subject, each in self._known.items()
             if not isinstance(each.error, Busy) or each.failures > QUIET_BUSY_TRIES
         }
+
+    def refusal(self) -> CredentialsRefused | None:
+        """Return what the credentials were refused, if anything was."""
+        refused = (each.error for each in self._known.values())
+        return next((each for each in refused if isinstance(each, CredentialsRefused)), None)
 
     def resting(self, now: float) -> frozenset[str]:
         """Return the subjects that are not to be tried yet."""

@@ -119,6 +119,7 @@ class Worker:
         havip = stored.model_copy(update={"status": self._reported or stored.status})
         self._timer = float("inf")
         seen = await self._observer.look(havip)
+        self._around.classes.refused(self._uid, havip.spec.class_name, self._setbacks.refusal())
         planned = plan(seen, holder_of(seen))
         await self._report(havip, status(seen, planned))
         if not self._around.may_act():
@@ -184,7 +185,6 @@ class Worker:
             await self._call(account, step)
         except UserError as error:
             self._setbacks.note(subject(step), error, time.monotonic(), self._around.pace.retry)
-            self._around.classes.refused(havip.spec.class_name, error)
             self.wake()
         except CloudError as error:
             log.info("%s: %s: %s", havip.cloud_name, type(step).__name__, error)
