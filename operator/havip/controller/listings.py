@@ -26,7 +26,6 @@ from havip.cloud.port import (
     InstanceFacts,
     NetworkInterfaceFacts,
     RouteFacts,
-    VSwitchFacts,
 )
 from havip.controller.poller import REFUSED_SECONDS, Pace, Poller, Snapshot
 
@@ -177,8 +176,6 @@ class Listings:
         self._failed: dict[tuple[Cloud, Listing[Any]], tuple[float, HaVipError]] = {}
         self.buckets = Buckets()
         """Of all that call this account and region: the cloud counts their calls together."""
-        self.v_switches: dict[str, tuple[float, VSwitchFacts | None]] = {}
-        """vSwitches looked up so far, and when."""
 
     # -- users
 

@@ -14,11 +14,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from havip.api.conditions import Reason
-from havip.api.errors import BugError, Busy, CloudError, HaVipError, NotFound, UserError
+from havip.api.errors import (
+    BugError,
+    Busy,
+    CloudError,
+    CredentialsRefused,
+    HaVipError,
+    NotFound,
+    UserError,
+)
 from havip.api.havip import HaVip, HaVipStatus, MemberState
 from havip.api.names import FINALIZER
 from havip.cloud.port import HaVipFacts, InstanceType
 from havip.controller.accounts import Account, Accounts
+from havip.controller.classes import Classes
 from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
@@ -48,6 +57,7 @@ class Surroundings:
     world: World
     kube: Kube
     accounts: Accounts
+    classes: Classes
     registers: Registers
     finalizers: Finalizers
     cluster_id: str
@@ -153,6 +163,7 @@ class Worker:
             self._list_after(listed_at)
         if planned.step is None and planned.trouble is None:
             self._trouble, self._failures = None, 0
+        self._around.classes.refused(self._uid, havip.spec.class_name, self._trouble)
         if planned.retry_seconds is not None:
             self._look_again(planned.retry_seconds)
         if planned.trouble is not None:
@@ -327,7 +338,8 @@ class Worker:
         try:
             await self._executor.execute(account.cloud, step, kind)
         except UserError as error:
-            if isinstance(step, Associate):
+            # A permission that is missing is no fault of the member's.
+            if isinstance(step, Associate) and not isinstance(error, CredentialsRefused):
                 retry = time.monotonic() + self._around.pace.retry
                 self._refused[step.instance_id] = (retry, str(error))
                 self.wake()
@@ -436,6 +448,7 @@ class Reconciler:
             task.cancel()
         self._workers.pop(uid, None)
         self.around.accounts.forget(uid)
+        self.around.classes.forget(uid)
         self.around.world.lost_havip(uid)
 
     @property
