@@ -4,19 +4,20 @@ Classes that lead to the same account, region and endpoints share one budget of 
 of listings; whose account a key is, STS tells. Each changes things with its own credentials.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from havip.api.conditions import Reason
-from havip.api.errors import InvalidSpec, NotFound
+from havip.api.errors import HaVipError, InvalidSpec, NotFound
 from havip.api.havipclass import EcsRamRole, HaVipClass, Oidc
 from havip.cloud.alibaba import Endpoints
+from havip.cloud.alibaba.sources import source_of
 from havip.cloud.credentials import Credentials, CredentialSource, Held
 from havip.cloud.limiter import Buckets
 from havip.cloud.port import Cloud, Identity, VSwitchFacts
-from havip.cloud.sources import source_of
 from havip.controller.identities import Identities
 from havip.controller.kube import Kube
 from havip.controller.listings import Listings
@@ -69,6 +70,16 @@ class Account:
     """How often the credentials were replaced by others."""
     users: set[str] = field(default_factory=set)
     """Uids of the objects that live here with these credentials."""
+    _v_switches: dict[str, VSwitchFacts | HaVipError | None] = field(default_factory=dict)
+    _ask_again_at: dict[str, float] = field(default_factory=dict)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def renewed(self, identity: Identity | None) -> None:
+        """Take note that the credentials were replaced: what they were refused is asked again."""
+        self.identity = identity
+        self.renewals += 1
+        self._ask_again_at.clear()
+        self.listings.renewed(self.cloud)
 
     async def check_place(self, klass: HaVipClass) -> VSwitchFacts:
         """Return the vSwitch of a class; the cloud is asked once, for it never changes its VPC.
@@ -92,14 +103,21 @@ class Account:
         return found
 
     async def _v_switch(self, v_switch_id: str) -> VSwitchFacts | None:
-        known = self.listings.v_switches
-        asked_at, found = known.get(v_switch_id, (float("-inf"), None))
-        stale = time.monotonic() - asked_at >= min(REFUSED_SECONDS, self.pace.retry)
-        if found is None and stale:
-            asked_at = time.monotonic()
-            found = await self.cloud.describe_v_switch(v_switch_id)
-            known[v_switch_id] = (asked_at, found)
-        return found
+        async with self._asking:
+            known = self._v_switches.get(v_switch_id)
+            if isinstance(known, VSwitchFacts):
+                return known
+            if time.monotonic() >= self._ask_again_at.get(v_switch_id, 0.0):
+                try:
+                    known = await self.cloud.describe_v_switch(v_switch_id)
+                except HaVipError as error:
+                    known = error
+                self._v_switches[v_switch_id] = known
+                pause = min(REFUSED_SECONDS, self.pace.retry)
+                self._ask_again_at[v_switch_id] = time.monotonic() + pause
+        if isinstance(known, HaVipError):
+            raise known.with_traceback(None)
+        return known
 
 
 class Accounts:
@@ -182,9 +200,7 @@ class Accounts:
                 self._wake(left)
         elif account.source.replace(source):
             log.info("The key of %s is another one now", place.way)
-            account.identity = identity
-            account.renewals += 1
-            account.listings.renewed(account.cloud)
+            account.renewed(identity)
         return account
 
     def _open(

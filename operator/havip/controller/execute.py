@@ -11,6 +11,8 @@ from havip.controller.plan.steps import (
     CreateRoute,
     Delete,
     DeleteRoute,
+    EipStep,
+    HaVipStep,
     Modify,
     ModifyEip,
     Move,
@@ -95,28 +97,10 @@ class Executor:
 
 async def _call(cloud: Cloud, step: Step, token: str) -> None:
     match step:
-        case Create(new=new):
-            await cloud.create_ha_vip(new, token)
-        case Modify(ha_vip_id, name, description):
-            await cloud.modify_ha_vip(ha_vip_id, name, description, token)
-        case Associate(ha_vip_id, member_id, type_):
-            await cloud.associate(ha_vip_id, member_id, type_, token)
-        case Unassociate(ha_vip_id, member_id, type_, force=force):
-            await cloud.unassociate(ha_vip_id, member_id, type_, token, force=force)
-        case Delete(ha_vip_id):
-            await cloud.delete_ha_vip(ha_vip_id, token)
-        case AllocateEip(new=eip):
-            await cloud.allocate_eip(eip, token)
-        case ModifyEip(allocation_id, name, description, bandwidth):
-            await cloud.modify_eip(
-                allocation_id, name=name, description=description, bandwidth_mbps=bandwidth
-            )
-        case AssociateEip(allocation_id, ha_vip_id):
-            await cloud.associate_eip(allocation_id, ha_vip_id, token)
-        case UnassociateEip(allocation_id, ha_vip_id):
-            await cloud.unassociate_eip(allocation_id, ha_vip_id, token)
-        case ReleaseEip(allocation_id):
-            await cloud.release_eip(allocation_id)
+        case Create() | Modify() | Associate() | Unassociate() | Delete():
+            await _change_ha_vip(cloud, step, token)
+        case AllocateEip() | ModifyEip() | AssociateEip() | UnassociateEip() | ReleaseEip():
+            await _change_eip(cloud, step, token)
         case CreateRoute():
             await _create_route(cloud, step, token)
         case DeleteRoute(route_entry_id=route_entry_id):
@@ -127,6 +111,36 @@ async def _call(cloud: Cloud, step: Step, token: str) -> None:
             await cloud.untag(kind, resource_id, keys)
         case Move(kind, resource_id, group):
             await cloud.move_resource_group(kind, resource_id, group)
+
+
+async def _change_ha_vip(cloud: Cloud, step: HaVipStep, token: str) -> None:
+    match step:
+        case Create(new=new):
+            await cloud.create_ha_vip(new, token)
+        case Modify(ha_vip_id, name, description):
+            await cloud.modify_ha_vip(ha_vip_id, name, description, token)
+        case Associate(ha_vip_id, member_id, type_):
+            await cloud.associate(ha_vip_id, member_id, type_, token)
+        case Unassociate(ha_vip_id, member_id, type_, force=force):
+            await cloud.unassociate(ha_vip_id, member_id, type_, token, force=force)
+        case Delete(ha_vip_id):
+            await cloud.delete_ha_vip(ha_vip_id, token)
+
+
+async def _change_eip(cloud: Cloud, step: EipStep, token: str) -> None:
+    match step:
+        case AllocateEip(new=new):
+            await cloud.allocate_eip(new, token)
+        case ModifyEip(allocation_id, name, description, bandwidth):
+            await cloud.modify_eip(
+                allocation_id, name=name, description=description, bandwidth_mbps=bandwidth
+            )
+        case AssociateEip(allocation_id, ha_vip_id):
+            await cloud.associate_eip(allocation_id, ha_vip_id, token)
+        case UnassociateEip(allocation_id, ha_vip_id):
+            await cloud.unassociate_eip(allocation_id, ha_vip_id, token)
+        case ReleaseEip(allocation_id):
+            await cloud.release_eip(allocation_id)
 
 
 async def _create_route(cloud: Cloud, step: CreateRoute, token: str) -> None:

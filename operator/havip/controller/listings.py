@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 from havip.api.errors import BugError, CredentialsRefused, HaVipError
 from havip.api.names import TAG_CLUSTER
 from havip.cloud.limiter import Buckets
-from havip.cloud.port import Cloud, VSwitchFacts
+from havip.cloud.port import Cloud
 from havip.controller.needs import ALL, Kind, Listing, Needs
 from havip.controller.poller import REFUSED_SECONDS, Pace, Poller, Snapshot
 from havip.controller.turns import Turns
@@ -70,7 +70,7 @@ class Listed(Generic[T]):
 @dataclass(slots=True)
 class _User:
     cloud: Cloud
-    needs: Needs = Needs()
+    needs: Needs = field(default_factory=Needs)
     since: dict[Listing[Any], float] = field(default_factory=dict)
     """From when on a listing has what this user needs of it."""
 
@@ -100,8 +100,6 @@ class Listings:
         """Of all that call this account and region: the cloud counts their calls together."""
         self.turns = Turns()
         """Who changes which route table."""
-        self.v_switches: dict[str, tuple[float, VSwitchFacts | None]] = {}
-        """vSwitches looked up so far, and when."""
 
     # -- users
 

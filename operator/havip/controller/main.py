@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +23,7 @@ from havip.cloud.limiter import Buckets
 from havip.cloud.port import Cloud
 from havip.controller import handlers
 from havip.controller.accounts import Accounts, Connect, Place
+from havip.controller.classes import Classes
 from havip.controller.elector import Elector, KubernetesLease
 from havip.controller.finalizers import Finalizers
 from havip.controller.health import STALE_TICK_SECONDS, Pulse, serve
@@ -186,10 +187,26 @@ def surroundings(
     elector: Elector,
 ) -> Surroundings:
     """Put together what the workers share."""
+
+    def wake(uids: Collection[str]) -> None:
+        reconciler.wake(uids)
+        classes.wake(uids)
+
+    accounts = Accounts(kube, namespace, connect, pace, wake, cluster_id=cluster_id)
+    classes = Classes(
+        world,
+        kube,
+        accounts,
+        pace,
+        wake=reconciler.wake,
+        tell=handlers.tell,
+        may_act=elector.valid,
+    )
     return Surroundings(
         world=world,
         kube=kube,
-        accounts=Accounts(kube, namespace, connect, pace, reconciler.wake, cluster_id=cluster_id),
+        accounts=accounts,
+        classes=classes,
         registers=Registers(kube, namespace),
         finalizers=Finalizers(kube),
         cluster_id=cluster_id,

@@ -218,7 +218,8 @@ class Observer:
         if spec.eip and spec.eip.allocation_id:
             eips.add(spec.eip.allocation_id)
         foreign = mine.associated_eip_addresses if mine and seen.deleting else frozenset()
-        tables = {each.route_table_id for each in (*spec.routes, *status.routes)}
+        tables = {each.route_table_id for each in spec.routes}
+        tables |= {each.route_table_id for each in status.routes}
         if status.adopted and seen.deleting:
             tables |= {each.split(" ")[0] for each in status.adopted.routes}
         by_card = spec.members.type is MemberType.NETWORK_INTERFACE

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection
 
 from havip.controller.worker import Surroundings, Worker
 
+__all__ = ["Reconciler", "Surroundings"]
+
 
 class Reconciler:
     """Starts a worker for each HaVip, wakes it, and ends it with the object."""
@@ -35,6 +37,7 @@ class Reconciler:
             task.cancel()
         self._workers.pop(uid, None)
         self.around.accounts.forget(uid)
+        self.around.classes.forget(uid)
         self.around.world.lost_havip(uid)
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from havip.api.errors import BugError, CloudError, HaVipError, UserError
+from havip.api.errors import BugError, CloudError, CredentialsRefused, HaVipError, UserError
 from havip.api.havip import HaVip, HaVipStatus
 from havip.api.names import FINALIZER
 from havip.controller.accounts import Account, Accounts
@@ -26,6 +26,7 @@ from havip.controller.observer import Observer
 from havip.controller.plan import Plan, plan
 from havip.controller.plan.steps import (
     HA_VIP,
+    Associate,
     CreateRoute,
     DeleteRoute,
     Step,
@@ -183,20 +184,19 @@ class Worker:
             return
         try:
             await self._call(account, step)
-        except UserError as error:
-            self._setbacks.note(subject(step), error, time.monotonic(), self._around.pace.retry)
+        except HaVipError as error:
+            level = logging.ERROR if isinstance(error, BugError) else logging.INFO
+            log.log(level, "%s: %s: %s", havip.cloud_name, type(step).__name__, error)
+            pause = self._around.pace.retry
+            if isinstance(error, CloudError):
+                pause = error.retry_after or 0.0
+            self._setbacks.note(_about(step, error), error, time.monotonic(), pause)
             self.wake()
-        except CloudError as error:
-            log.info("%s: %s: %s", havip.cloud_name, type(step).__name__, error)
-            about = HA_VIP if isinstance(step, Unassociate) else subject(step)
-            self._setbacks.note(about, error, time.monotonic(), error.retry_after or 0.0)
-            self.wake()
-        except BugError as error:
-            log.error("%s: %s: %s", havip.cloud_name, type(step).__name__, error)
-            self._setbacks.note(subject(step), error, time.monotonic(), self._around.pace.retry)
         else:
             log.info("%s: %s", havip.cloud_name, step)
             self._setbacks.clear(subject(step))
+            if isinstance(step, Associate):
+                self._setbacks.clear(HA_VIP)
             told = mended(havip, step)
             if told is not None:
                 self._tell(told)
@@ -248,3 +248,11 @@ class Worker:
 def _is_member(seen: Observation, node: str) -> bool:
     member_id = seen.member_id_of(node)
     return seen.mine is not None and member_id in seen.mine.associated_instances
+
+
+def _about(step: Step, error: HaVipError) -> str:
+    """Tell what a failure holds up: one member, where it is the member that the cloud refuses."""
+    if isinstance(step, Associate):
+        refused = isinstance(error, UserError) and not isinstance(error, CredentialsRefused)
+        return step.member_id if refused else HA_VIP
+    return subject(step)

@@ -8,6 +8,7 @@ one renewal fails, and it keeps a thread for a metadata service that nobody asks
 # ruff: noqa: ANN401 -- the SDK has no types; they begin where its answers become keys.
 
 import calendar
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -24,12 +25,14 @@ from darabonba.runtime import RuntimeOptions
 from havip.api.conditions import Reason
 from havip.api.errors import CredentialsRefused, HaVipError, NotFound, Throttled, Unavailable
 from havip.api.havipclass import EcsRamRole, Oidc
+from havip.cloud.alibaba.connection import CONNECT_TIMEOUT_MILLIS, READ_TIMEOUT_MILLIS
 from havip.cloud.credentials import Credentials, CredentialSource, Renewed, TemporaryKey
 
 SESSION_NAME = "havip-operator"
 SESSION_SECONDS = 3600
-CONNECT_TIMEOUT_MILLIS = 3_000
-READ_TIMEOUT_MILLIS = 10_000
+
+# What it says with tracebacks is raised as well.
+logging.getLogger("credentials").setLevel(logging.CRITICAL)
 
 
 def source_of(
