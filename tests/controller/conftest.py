@@ -251,7 +251,9 @@ class Cluster:
 
     def writes(self) -> list[str]:
         """Actions of the calls so far that change something, in order."""
-        return [each.action for each in self.cloud.control.calls() if "Describe" not in each.action]
+        looks = ("Describe", "Get")
+        calls = self.cloud.control.calls()
+        return [each.action for each in calls if not each.action.startswith(looks)]
 
     def sdk(self) -> Console:
         """The cloud's console."""
