@@ -360,7 +360,7 @@ def sdk_cloud(cloud: RunningCloud, executor: ThreadPoolExecutor) -> AlibabaCloud
         "cn-hangzhou",
         Credentials("AK-SIM", "SK-SIM"),
         executor,
-        Endpoints(cloud.endpoint, cloud.endpoint, "http"),
+        Endpoints(vpc=cloud.endpoint, ecs=cloud.endpoint, sts=cloud.endpoint, protocol="http"),
         buckets=Buckets(lambda: TokenBucket(1000, 1000)),
     )
 

@@ -74,6 +74,8 @@ class Observer:
     """Where the HaVip lives, as of the last look."""
     _basis: tuple[object, ...] = ()
     _changed_at: dict[Listing[Any], float] = field(default_factory=dict)
+    _seen_at: dict[Listing[Any], float] = field(default_factory=dict)
+    """When the listings began that the last look saw; others may have come in since."""
     _deleting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
     _ownership: _Ownership | None = None
@@ -161,10 +163,9 @@ class Observer:
                 self.want(listing, at)
 
     def _is_fresh(self, listing: Listing[Any]) -> bool:
-        listed = self._listed(listing)
-        if listed is None or listed.unneeded:
-            return True
-        return self._started(listed) >= self._changed_at.get(listing, float("-inf"))
+        """Tell whether the last look saw what we changed; a listing that is needed no more will do."""
+        changed_at = self._changed_at.get(listing, float("-inf"))
+        return self._seen_at.get(listing, float("inf")) >= changed_at
 
     def _listed(self, listing: Listing[T]) -> Listed[T] | None:
         return self.account.listings.of(self.uid, listing) if self.account else None
@@ -191,12 +192,16 @@ class Observer:
     ) -> Observation:
         listings = account.listings
         ha_vips = listings.of(self.uid, HA_VIPS)
+        ha_vips_at = self._started(ha_vips)
         listed = ha_vips.latest.items if ha_vips.latest else {}
         cloud = self._view(seen.havip, ha_vips, klass.spec.v_switch_id)
         mine = cloud.mine if cloud else None
         await self._find_tables(seen, account, mine)
         needs = self._needs(seen, klass, mine)
         listings.needs(self.uid, needs)
+        self._seen_at = {
+            each: self._started(listings.of(self.uid, each)) for each in needs.listings
+        } | {HA_VIPS: ha_vips_at}
         instances = listings.of(self.uid, INSTANCES).latest
         return replace(
             seen,
