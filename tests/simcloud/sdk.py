@@ -6,7 +6,11 @@ from typing import Any
 
 from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_ecs20140526.client import Client as EcsClient
-from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
+from alibabacloud_tea_openapi.exceptions import (
+    ClientException,
+    ServerException,
+    ThrottlingException,
+)
 from alibabacloud_tea_openapi.models import Config
 from alibabacloud_vpc20160428 import models as vpc
 from alibabacloud_vpc20160428.client import Client as VpcClient
@@ -178,7 +182,7 @@ def refusal(call: Callable[[], Any]) -> tuple[int, str]:
     """Make a call that must be refused; give the HTTP status and the code."""
     try:
         answer = call()
-    except (ClientException, ServerException) as error:
+    except (ClientException, ServerException, ThrottlingException) as error:
         return error.status_code, error.code
     raise AssertionError(f"not refused: {answer}")
 
