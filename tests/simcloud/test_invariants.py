@@ -34,6 +34,11 @@ PICKS = st.integers(0, 2)
 PAUSES = st.sampled_from([0.0, 5.0])
 
 
+# Calls to nobody are refused always; they would take the place of those that matter.
+some_ha_vip = precondition(lambda self: self.cloud.ha_vips)
+some_eip = precondition(lambda self: self.cloud.eips)
+
+
 class AnyCalls(RuleBasedStateMachine):
     """Calls in any order at any time, right or wrong."""
 
@@ -78,6 +83,10 @@ class AnyCalls(RuleBasedStateMachine):
         ids = list(self.cloud.eips)
         return ids[number % len(ids)] if ids else "eip-nobody"
 
+    def holders(self) -> list[str]:
+        """Give the HaVips that hold an EIP."""
+        return [key for key in self.cloud.ha_vips if self.cloud.eips_at(key)]
+
     def uses(self, instance: str) -> int:
         """Count the HaVips that an instance is in, or on its way into."""
         ha_vips = self.cloud.ha_vips.values()
@@ -88,15 +97,18 @@ class AnyCalls(RuleBasedStateMachine):
         self.call("CreateHaVip", VSwitchId="vsw-sim", IpAddress=address)
         self.now += seconds
 
+    @some_ha_vip
     @rule(pick=PICKS)
     def delete(self, pick: int) -> None:
         self.call("DeleteHaVip", HaVipId=self.pick(pick))
 
+    @some_ha_vip
     @rule(pick=PICKS, number=NUMBERS, seconds=PAUSES)
     def associate(self, pick: int, number: int, seconds: float) -> None:
         self.call("AssociateHaVip", HaVipId=self.pick(pick), InstanceId=f"i-node{number}")
         self.now += seconds
 
+    @some_ha_vip
     @rule(pick=PICKS, number=NUMBERS, force=st.sampled_from(["True", "False"]))
     def unassociate(self, pick: int, number: int, force: str) -> None:
         member = f"i-node{number}"
@@ -111,7 +123,7 @@ class AnyCalls(RuleBasedStateMachine):
         self.call("StartInstance", ECS, InstanceId=f"i-node{number}")
 
     # Of one alone and once it matters: without instances nothing more could happen.
-    @precondition(lambda self: self.uses("i-node3"))
+    @precondition(lambda self: self.uses("i-node3") or self.cloud.eips_at("i-node3"))
     @rule()
     def release(self) -> None:
         self.call("DeleteInstance", ECS, InstanceId="i-node3", Force="True")
@@ -120,16 +132,20 @@ class AnyCalls(RuleBasedStateMachine):
     def allocate(self, bandwidth: str) -> None:
         self.call("AllocateEipAddress", Bandwidth=bandwidth)
 
+    @some_eip
     @rule(pick=PICKS)
     def give_back(self, pick: int) -> None:
         self.call("ReleaseEipAddress", AllocationId=self.pick_eip(pick))
 
+    @some_eip
     @rule(pick=PICKS, bandwidth=st.sampled_from(["9", "501"]))
     def widen(self, pick: int, bandwidth: str) -> None:
         self.call(
             "ModifyEipAddressAttribute", AllocationId=self.pick_eip(pick), Bandwidth=bandwidth
         )
 
+    @some_ha_vip
+    @some_eip
     @rule(eip=PICKS, pick=PICKS, seconds=PAUSES)
     def bind(self, eip: int, pick: int, seconds: float) -> None:
         self.call(
@@ -140,16 +156,25 @@ class AnyCalls(RuleBasedStateMachine):
         )
         self.now += seconds
 
+    @some_eip
     @rule(eip=PICKS, number=NUMBERS)
     def bind_to_instance(self, eip: int, number: int) -> None:
         self.call(
             "AssociateEipAddress", AllocationId=self.pick_eip(eip), InstanceId=f"i-node{number}"
         )
 
+    @some_eip
     @rule(eip=PICKS)
     def unbind(self, eip: int) -> None:
         self.call("UnassociateEipAddress", AllocationId=self.pick_eip(eip))
 
+    @precondition(lambda self: self.holders())
+    @rule(seconds=PAUSES)
+    def delete_a_holder(self, seconds: float) -> None:
+        self.now += seconds
+        self.call("DeleteHaVip", HaVipId=self.holders()[0])
+
+    @some_ha_vip
     @rule(pick=PICKS, number=st.integers(1, 4), seconds=PAUSES)
     def lead(self, pick: int, number: int, seconds: float) -> None:
         self.call(
@@ -166,6 +191,7 @@ class AnyCalls(RuleBasedStateMachine):
         ids = list(self.cloud.route_tables["vtb-sim"].entries)
         self.call("DeleteRouteEntry", RouteEntryId=ids[pick % len(ids)])
 
+    @some_ha_vip
     @rule(pick=PICKS, number=NUMBERS)
     def announce(self, pick: int, number: int) -> None:
         self.cloud.settle(self.now)
