@@ -18,15 +18,16 @@ from tests.cloud.spoiler import Spoiler
 Ask = Callable[[AlibabaCloud], Awaitable[object]]
 Path = tuple[str | int, ...]
 GONE = object()
+Values = tuple[object, ...]
 
-NO_TEXT = (GONE, None, "", 7, [], {})
-NO_OPTIONAL_TEXT = (7, ["x"], {"x": "y"}, True)
-NO_LIST = (GONE, None, {}, "x", 7, ["x"], [None], [["x"]])
-NO_STRUCTURE = (GONE, None, [], "x", 7, {})
-NO_COUNT = (GONE, None, "", "many", -1, 1.5, True, [], 0, 99)
-NO_OTHER_COUNT = (GONE, None, "many", -1, 99)
-NO_FLAG = ("yes", 2, [], {})
-NO_TEXTS = ("x", 7, ["x", 7], [""], [None], {})
+NO_TEXT: Values = (GONE, None, "", 7, [], {})
+NO_OPTIONAL_TEXT: Values = (7, ["x"], {"x": "y"}, True)
+NO_LIST: Values = (GONE, None, {}, "x", 7, ["x"], [None], [["x"]])
+NO_STRUCTURE: Values = (GONE, None, [], "x", 7, {})
+NO_COUNT: Values = (GONE, None, "", "many", -1, 1.5, True, [], 0, 99)
+NO_OTHER_COUNT: Values = (GONE, None, "many", -1, 99)
+NO_FLAG: Values = ("yes", 2, [], {})
+NO_TEXTS: Values = ("x", 7, ["x", 7], [""], [None], {})
 
 ASK: dict[str, Ask] = {
     "DescribeHaVips": lambda cloud: cloud.describe_ha_vips(),
@@ -49,7 +50,7 @@ LISTS: dict[str, Path] = {
     "DescribeNetworkInterfaces": ("NetworkInterfaceSets", "NetworkInterfaceSet"),
 }
 
-ITEMS: dict[str, dict[Path, tuple[object, ...]]] = {
+ITEMS: dict[str, dict[Path, Values]] = {
     "DescribeHaVips": {
         ("HaVipId",): NO_TEXT,
         ("IpAddress",): NO_TEXT,
@@ -128,7 +129,7 @@ ITEMS: dict[str, dict[Path, tuple[object, ...]]] = {
     },
 }
 
-COUNTS: dict[str, tuple[object, ...]] = {
+COUNTS: dict[str, Values] = {
     "DescribeHaVips": NO_COUNT,
     "DescribeVSwitches": NO_COUNT,
     "DescribeEipAddresses": NO_COUNT,

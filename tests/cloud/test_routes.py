@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 import pytest
 
 from havip.api.errors import Busy, CloudError, InvalidSpec, NotFound, QuotaExceeded, RouteTaken
@@ -56,7 +58,7 @@ async def test_only_routes_to_ha_vips_are_listed(cloud: AlibabaCloud) -> None:
 async def test_a_route_is_found_by_its_block_wherever_it_leads(connect: Connect) -> None:
     given = topology()
     entry = RouteEntry(
-        destination_cidr_block="10.9.0.0/16",  # type: ignore[arg-type] -- read as JSON is
+        destination_cidr_block=IPv4Network("10.9.0.0/16"),
         next_hop_type="Instance",
         next_hop_id="i-node1",
     )
