@@ -140,7 +140,10 @@ class Cluster:
                 "spec": {
                     "region": "cn-hangzhou",
                     "vSwitchId": v_switch_id,
-                    "endpoints": {"vpc": endpoint, "ecs": endpoint, "protocol": "http"},
+                    "endpoints": {
+                        **dict.fromkeys(("vpc", "ecs", "sts"), endpoint),
+                        "protocol": "http",
+                    },
                     "credentials": {"secretRef": {"name": "key"}},
                     **spec,
                 },

@@ -20,6 +20,7 @@ import pytest
 from havip.api.names import LABEL_UID, lease_name
 from havip.cloud.alibaba import AlibabaCloud
 from havip.controller.accounts import Accounts
+from havip.controller.classes import Classes
 from havip.controller.finalizers import Finalizers
 from havip.controller.kube import Kube
 from havip.controller.poller import Pace
@@ -97,10 +98,16 @@ async def controller(
             saw(body)
 
     def around(reconciler: Reconciler) -> Surroundings:
+        accounts = Accounts(
+            kube, NAMESPACE, lambda *_: mortal, PACE, reconciler.wake, cluster_id=CLUSTER_ID
+        )
         return Surroundings(
             world=world,
             kube=kube,
-            accounts=Accounts(kube, NAMESPACE, lambda _: mortal, PACE, reconciler.wake),
+            accounts=accounts,
+            classes=Classes(
+                world, kube, accounts, PACE, wake=reconciler.wake, tell=lambda *_: None
+            ),
             registers=Registers(kube, NAMESPACE),
             finalizers=Finalizers(kube),
             cluster_id=CLUSTER_ID,

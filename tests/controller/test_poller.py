@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from havip.api.errors import CloudError
-from havip.cloud.port import NewHaVip
+from havip.cloud.port import HaVipFacts, NewHaVip
 from havip.controller.poller import Pace, Poller
 from havip.simcloud.server import RunningCloud, running
 from havip.simcloud.topology import sample
@@ -36,10 +36,15 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def polling() -> AsyncIterator[tuple[RunningCloud, Poller, Listener]]:
+async def polling() -> AsyncIterator[tuple[RunningCloud, Poller[HaVipFacts], Listener]]:
     with running(sample(1)) as sim, ThreadPoolExecutor(2) as executor:
         listener = Listener()
-        poller = Poller(sdk_cloud(sim, executor), PACE, listener.heard)
+        cloud = sdk_cloud(sim, executor)
+
+        async def fetch() -> dict[str, HaVipFacts]:
+            return {each.ha_vip_id: each for each in await cloud.describe_ha_vips()}
+
+        poller = Poller("HaVips", fetch, PACE, listener.heard)
         task = asyncio.create_task(poller.run())
         await listener.next()
         try:
@@ -81,6 +86,8 @@ async def test_what_is_missing_from_listings_is_counted() -> None:
             poller.want(time.monotonic())
             await listener.next()
             assert poller.unseen(ha_vip_id) == expected
+        assert poller.latest is not None
+        assert poller.unseen(ha_vip_id, since=poller.latest.started - 1e-6) == 1
 
 
 async def test_a_failed_listing_keeps_what_was_known_and_is_tried_again() -> None:

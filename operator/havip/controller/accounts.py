@@ -1,96 +1,123 @@
-"""From a HaVipClass to the account and region behind it, with credentials from its Secret.
+"""From a HaVipClass to the account and region behind it, by the credentials that it names.
 
-Classes that lead to the same account and region share one connection, one budget of calls and
-one listing. A Secret is read at need, not watched: the controller may then read no other.
+Classes that lead to the same account, region and endpoints share one budget of calls and one set
+of listings; whose account a key is, STS tells. Each changes things with its own credentials.
 """
 
 import asyncio
-import base64
 import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from havip.api import names
 from havip.api.conditions import Reason
-from havip.api.errors import CredentialsRefused, InvalidSpec, NotFound, UserError
-from havip.api.havipclass import HaVipClass
+from havip.api.errors import HaVipError, InvalidSpec, NotFound
+from havip.api.havipclass import EcsRamRole, HaVipClass, Oidc
 from havip.cloud.alibaba import Endpoints
-from havip.cloud.credentials import Credentials
-from havip.cloud.port import Cloud, InstanceFacts
+from havip.cloud.alibaba.sources import source_of
+from havip.cloud.credentials import Credentials, CredentialSource, Held
+from havip.cloud.limiter import Buckets
+from havip.cloud.port import Cloud, Identity, VSwitchFacts
+from havip.controller.identities import Identities
 from havip.controller.kube import Kube
-from havip.controller.poller import Pace, Poller
+from havip.controller.listings import Listings
+from havip.controller.poller import REFUSED_SECONDS, Pace
+from havip.controller.secrets import FRESH_SECONDS, SecretName, Secrets
 
 log = logging.getLogger(__name__)
-
-SECRET_FRESH_SECONDS = 10.0
-INSTANCE_FRESH_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What makes two classes share an account."""
+    """Where a class leads, and how the controller shows there who it is."""
 
     region: str
     endpoints: Endpoints
-    credentials: Credentials | None
+    way: SecretName | EcsRamRole | Oidc | None
+    """None takes what the pod or its instance has."""
 
 
-Connect = Callable[[Place], Cloud]
+Connect = Callable[[Place, CredentialSource, Buckets], Cloud]
 
 
 @dataclass(eq=False, slots=True)
 class Account:
-    """One account in one region."""
+    """One account in one region, with the credentials of a class.
+
+    A key that is replaced by another of the same account leaves all of this as it is. The object
+    is another one when the class leads elsewhere.
+    """
 
     place: Place
+    home: tuple[object, ...]
+    """What makes two classes share the listings."""
+    source: Held
     cloud: Cloud
-    poller: Poller
-    task: "asyncio.Task[None]"
+    """For changes, and for look-ups of one thing."""
+    listings: Listings
+    """For all else: say what you need, and look at it.
+
+    ::
+
+        account.listings.needs(uid, Needs(eips=frozenset({"eip-1"})))
+        eips = account.listings.of(uid, EIPS)
+        if eips.latest is not None: ... eips.latest.items.get("eip-1") ...
+    """
+    identity: Identity | None
+    """None where STS does not say."""
+    pace: Pace
+    renewals: int = 0
+    """How often the credentials were replaced by others."""
     users: set[str] = field(default_factory=set)
-    """Uids of the HaVips that live here."""
-    _instances: dict[str, tuple[float, InstanceFacts | None]] = field(default_factory=dict)
-    _vpcs: dict[str, str] = field(default_factory=dict)
+    """Uids of the objects that live here with these credentials."""
+    _v_switches: dict[str, VSwitchFacts | HaVipError | None] = field(default_factory=dict)
+    _ask_again_at: dict[str, float] = field(default_factory=dict)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def check_place(self, klass: HaVipClass) -> None:
-        """Raise ``InvalidSpec`` or ``NotFound`` unless the class's vSwitch is in its VPC.
+    def renewed(self, identity: Identity | None) -> None:
+        """Take note that the credentials were replaced: what they were refused is asked again."""
+        self.identity = identity
+        self.renewals += 1
+        self._ask_again_at.clear()
+        self.listings.renewed(self.cloud)
 
-        The cloud is asked once: a vSwitch never changes its VPC.
+    async def check_place(self, klass: HaVipClass) -> VSwitchFacts:
+        """Return the vSwitch of a class; the cloud is asked once, for it never changes its VPC.
+
+        Raises ``NotFound`` (reason VSwitchNotFound) without it and ``InvalidSpec`` when it is in
+        another VPC than the class says.
         """
         vpc_id, v_switch_id = klass.spec.vpc_id, klass.spec.v_switch_id
-        if vpc_id is None:
-            return
-        if v_switch_id not in self._vpcs:
-            found = await self.cloud.describe_v_switch(v_switch_id)
-            if found is None:
-                raise NotFound(
-                    f"There is no vSwitch {v_switch_id} in {klass.spec.region}: correct"
-                    f" spec.vSwitchId of the HaVipClass {klass.metadata.name}.",
-                    reason=Reason.V_SWITCH_NOT_FOUND,
-                )
-            self._vpcs[v_switch_id] = found.vpc_id
-        if self._vpcs[v_switch_id] != vpc_id:
+        found = await self._v_switch(v_switch_id)
+        if found is None:
+            raise NotFound(
+                f"There is no vSwitch {v_switch_id} in {klass.spec.region}: correct"
+                f" spec.vSwitchId of the HaVipClass {klass.metadata.name}.",
+                reason=Reason.V_SWITCH_NOT_FOUND,
+            )
+        if vpc_id is not None and found.vpc_id != vpc_id:
             raise InvalidSpec(
-                f"The vSwitch {v_switch_id} is in {self._vpcs[v_switch_id]}, not in {vpc_id}:"
+                f"The vSwitch {v_switch_id} is in {found.vpc_id}, not in {vpc_id}:"
                 f" correct spec.vpcId of the HaVipClass {klass.metadata.name}."
             )
+        return found
 
-    async def instances(self, ids: Collection[str]) -> dict[str, InstanceFacts]:
-        """Look up instances, from memory where that is fresh: an instance keeps its vSwitch."""
-        now = time.monotonic()
-        unknown = [
-            each
-            for each in ids
-            if each not in self._instances
-            or now - self._instances[each][0] > INSTANCE_FRESH_SECONDS
-        ]
-        if unknown:
-            found = {
-                each.instance_id: each for each in await self.cloud.describe_instances(unknown)
-            }
-            self._instances |= {each: (now, found.get(each)) for each in unknown}
-        known = ((each, self._instances[each][1]) for each in ids)
-        return {each: facts for each, facts in known if facts is not None}
+    async def _v_switch(self, v_switch_id: str) -> VSwitchFacts | None:
+        async with self._asking:
+            known = self._v_switches.get(v_switch_id)
+            if isinstance(known, VSwitchFacts):
+                return known
+            if time.monotonic() >= self._ask_again_at.get(v_switch_id, 0.0):
+                try:
+                    known = await self.cloud.describe_v_switch(v_switch_id)
+                except HaVipError as error:
+                    known = error
+                self._v_switches[v_switch_id] = known
+                pause = min(REFUSED_SECONDS, self.pace.retry)
+                self._ask_again_at[v_switch_id] = time.monotonic() + pause
+        if isinstance(known, HaVipError):
+            raise known.with_traceback(None)
+        return known
 
 
 class Accounts:
@@ -103,108 +130,128 @@ class Accounts:
         connect: Connect,
         pace: Pace,
         wake: Callable[[Collection[str]], None],
+        *,
+        cluster_id: str,
     ) -> None:
-        self._kube = kube
         self._namespace = namespace
+        self._cluster_id = cluster_id
         self._connect = connect
         self._pace = pace
         self._wake = wake
+        self._secrets = Secrets(kube, min(FRESH_SECONDS, pace.retry))
+        self._identities = Identities(pace.retry)
         self._accounts: dict[Place, Account] = {}
-        self._secrets: dict[tuple[str, str], tuple[float, Credentials]] = {}
-        # All objects of a class ask at once after a start; one of them reads the Secret.
-        self._lock = asyncio.Lock()
+        self._listings: dict[tuple[object, ...], Listings] = {}
+        self._homes: dict[str, Account] = {}
+        self._sources: dict[Place, CredentialSource] = {}
 
     async def of(self, klass: HaVipClass, uid: str) -> Account:
-        """Return the account of a class and note that this HaVip uses it.
+        """Return the account of a class and note that this object uses it.
 
-        Raises ``NotFound`` (reason CredentialsMissing) or ``CredentialsRefused``.
+        Raises ``UserError`` (reason CredentialsMissing) where the class names a Secret that has
+        no key. Whether the cloud accepts the credentials is seen by the listings.
         """
-        async with self._lock:
-            credentials = await self._credentials(klass)
-        endpoints = klass.spec.endpoints
-        place = Place(
-            region=klass.spec.region,
-            endpoints=Endpoints(
-                vpc=endpoints.vpc or "", ecs=endpoints.ecs or "", protocol=str(endpoints.protocol)
-            )
-            if endpoints
-            else Endpoints(),
-            credentials=credentials,
-        )
-        account = self._accounts.get(place)
-        if account is None:
-            account = self._open(place)
-        account.users.add(uid)
-        for other in [each for each in self._accounts.values() if each is not account]:
-            self._leave(other, uid)
+        place = _place(klass, self._namespace)
+        source: CredentialSource
+        way = place.way
+        if isinstance(way, SecretName):
+            source = await self._secrets.read(way)
+        else:
+            source = self._source(place, way)
+        account = self._account(place, source, await self._whose(place, source))
+        before = self._homes.get(uid)
+        if before is not account:
+            if before is not None:
+                self._leave(before, uid)
+            self._join(account, uid)
         return account
 
     def forget(self, uid: str) -> None:
-        """Take note that a HaVip is gone."""
-        for account in list(self._accounts.values()):
+        """Take note that an object is gone."""
+        account = self._homes.get(uid)
+        if account is not None:
             self._leave(account, uid)
 
-    def _open(self, place: Place) -> Account:
-        users: set[str] = set()
-        try:
-            cloud = self._connect(place)
-        except Exception as error:
-            # Building the SDK's client reads credentials of the pod, which may be incomplete.
-            raise CredentialsRefused(
-                f"The controller has no credentials of its own: {error}. Name a Secret in"
-                " spec.credentials of the HaVipClass."
-            ) from error
-        poller = Poller(cloud, self._pace, lambda: self._wake(tuple(users)))
-        task = asyncio.create_task(poller.run(), name=f"poller {place.region}")
-        account = Account(place, cloud, poller, task, users)
+    def _source(self, place: Place, way: EcsRamRole | Oidc | None) -> CredentialSource:
+        if place not in self._sources:
+            sts = place.endpoints.sts or f"sts.{place.region}.aliyuncs.com"
+            self._sources[place] = source_of(way, sts, place.endpoints.protocol)
+        return self._sources[place]
+
+    async def _whose(self, place: Place, source: CredentialSource) -> Identity | None:
+        # A key in a Secret may be replaced by one of another account, a role may not.
+        key = source.access_key_id if isinstance(source, Credentials) else ""
+        return await self._identities.of(
+            (place, key), lambda: self._connect(place, source, Buckets())
+        )
+
+    def _account(
+        self, place: Place, source: CredentialSource, identity: Identity | None
+    ) -> Account:
+        """Return the account at a place, with these credentials in it."""
+        home = (place.region, place.endpoints, identity.account_id if identity else place)
+        account = self._accounts.get(place)
+        if account is None or account.home != home:
+            before, account = account, self._open(place, home, source, identity)
+            if before is not None:
+                left = tuple(before.users)
+                for uid in left:
+                    self._leave(before, uid)
+                self._wake(left)
+        elif account.source.replace(source):
+            log.info("The key of %s is another one now", place.way)
+            account.renewed(identity)
+        return account
+
+    def _open(
+        self,
+        place: Place,
+        home: tuple[object, ...],
+        source: CredentialSource,
+        identity: Identity | None,
+    ) -> Account:
+        listings = self._listings.get(home)
+        if listings is None:
+            listings = Listings(self._cluster_id, self._pace, self._wake)
+            self._listings[home] = listings
+        held = Held(source)
+        cloud = self._connect(place, held, listings.buckets)
+        account = Account(place, home, held, cloud, listings, identity, self._pace)
         self._accounts[place] = account
         return account
 
+    def _join(self, account: Account, uid: str) -> None:
+        self._homes[uid] = account
+        account.users.add(uid)
+        account.listings.join(uid, account.cloud)
+
     def _leave(self, account: Account, uid: str) -> None:
+        del self._homes[uid]
         account.users.discard(uid)
-        if not account.users:
-            account.task.cancel()
-            self._accounts.pop(account.place, None)
+        account.listings.leave(uid)
+        if not account.users and self._accounts.get(account.place) is account:
+            del self._accounts[account.place]
+            self._sources.pop(account.place, None)
+        if not account.listings.in_use:
+            self._listings.pop(account.home, None)
 
-    async def _credentials(self, klass: HaVipClass) -> Credentials | None:
-        if klass.spec.credentials is None:
-            return None
-        ref = klass.spec.credentials.secret_ref
-        key = (ref.namespace or self._namespace, ref.name)
-        known = self._secrets.get(key)
-        fresh = min(SECRET_FRESH_SECONDS, self._pace.retry)
-        if known and time.monotonic() - known[0] < fresh:
-            return known[1]
-        credentials = await self._read_secret(*key)
-        self._secrets[key] = (time.monotonic(), credentials)
-        return credentials
 
-    async def _read_secret(self, namespace: str, name: str) -> Credentials:
-        secret = await self._kube.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
-        where = f"the Secret {name} in namespace {namespace}"
-        if secret is None:
-            raise NotFound(
-                f"There are no credentials: create {where}.", reason=Reason.CREDENTIALS_MISSING
-            )
-        data = secret.get("data") or {}
-        try:
-            texts = {key: base64.b64decode(value).decode().strip() for key, value in data.items()}
-        except ValueError as error:
-            raise UserError(
-                f"{where} is not text: write it anew.", reason=Reason.CREDENTIALS_MISSING
-            ) from error
-        missing = [
-            key
-            for key in (names.SECRET_ACCESS_KEY_ID, names.SECRET_ACCESS_KEY_SECRET)
-            if not texts.get(key)
-        ]
-        if missing:
-            raise NotFound(
-                f"{where} lacks {' and '.join(missing)}: add it.",
-                reason=Reason.CREDENTIALS_MISSING,
-            )
-        return Credentials(
-            texts[names.SECRET_ACCESS_KEY_ID],
-            texts[names.SECRET_ACCESS_KEY_SECRET],
-            texts.get(names.SECRET_SECURITY_TOKEN, ""),
+def _place(klass: HaVipClass, namespace: str) -> Place:
+    endpoints, given = klass.spec.endpoints, klass.spec.credentials
+    way: SecretName | EcsRamRole | Oidc | None = None
+    if given is not None:
+        way = given.ecs_ram_role or given.oidc
+        if given.secret_ref is not None:
+            way = SecretName(given.secret_ref.namespace or namespace, given.secret_ref.name)
+    return Place(
+        region=klass.spec.region,
+        endpoints=Endpoints(
+            vpc=endpoints.vpc or "",
+            ecs=endpoints.ecs or "",
+            sts=endpoints.sts or "",
+            protocol=str(endpoints.protocol),
         )
+        if endpoints
+        else Endpoints(),
+        way=way,
+    )

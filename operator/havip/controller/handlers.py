@@ -80,6 +80,7 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     def saw_class(body: Mapping[str, Any], gone: bool) -> None:
         if world.saw_class(body, gone=gone):
             reconciler.wake()
+        reconciler.around.classes.saw(body["metadata"]["name"])
 
     def saw_node(body: Mapping[str, Any], gone: bool) -> None:
         if world.saw_node(body, gone=gone):

@@ -11,17 +11,19 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kubernetes import client
 
-from havip.api.errors import CredentialsRefused
 from havip.cloud.alibaba import AlibabaCloud
+from havip.cloud.credentials import CredentialSource
+from havip.cloud.limiter import Buckets
 from havip.cloud.port import Cloud
 from havip.controller import handlers
 from havip.controller.accounts import Accounts, Connect, Place
+from havip.controller.classes import Classes
 from havip.controller.elector import Elector, KubernetesLease
 from havip.controller.finalizers import Finalizers
 from havip.controller.health import STALE_TICK_SECONDS, Pulse, serve
@@ -128,12 +130,11 @@ class Controller:
     async def _operate(self, stop: threading.Event) -> None:
         world = World()
         kube = Kube(load_client())
-        executor = ThreadPoolExecutor(CLOUD_THREADS, thread_name_prefix="cloud")
         around = functools.partial(
             surroundings,
             world=world,
             kube=kube,
-            connect=functools.partial(connect, executor),
+            connect=connect,
             namespace=self._namespace,
             cluster_id=self._cluster_id,
             pace=self._pace,
@@ -186,10 +187,26 @@ def surroundings(
     elector: Elector,
 ) -> Surroundings:
     """Put together what the workers share."""
+
+    def wake(uids: Collection[str]) -> None:
+        reconciler.wake(uids)
+        classes.wake(uids)
+
+    accounts = Accounts(kube, namespace, connect, pace, wake, cluster_id=cluster_id)
+    classes = Classes(
+        world,
+        kube,
+        accounts,
+        pace,
+        wake=reconciler.wake,
+        tell=handlers.tell,
+        may_act=elector.valid,
+    )
     return Surroundings(
         world=world,
         kube=kube,
-        accounts=Accounts(kube, namespace, connect, pace, reconciler.wake),
+        accounts=accounts,
+        classes=classes,
         registers=Registers(kube, namespace),
         finalizers=Finalizers(kube),
         cluster_id=cluster_id,
@@ -199,8 +216,11 @@ def surroundings(
     )
 
 
-def connect(executor: ThreadPoolExecutor, place: Place) -> Cloud:
-    """Return the cloud at a place."""
-    if place.credentials is None:
-        raise CredentialsRefused("no Secret is named")
-    return AlibabaCloud(place.region, place.credentials, executor, place.endpoints)
+def connect(place: Place, credentials: CredentialSource, buckets: Buckets) -> Cloud:
+    """Return the cloud at a place.
+
+    Each connection has threads of its own, so that one whose answers are slow slows no other.
+    They end with the connection.
+    """
+    threads = ThreadPoolExecutor(CLOUD_THREADS, thread_name_prefix="cloud")
+    return AlibabaCloud(place.region, credentials, threads, place.endpoints, buckets=buckets)

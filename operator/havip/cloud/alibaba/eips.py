@@ -32,9 +32,13 @@ class Eips(Family):
     """See ``havip.cloud.port.EipCalls``."""
 
     async def describe_eips(
-        self, *, tags: Mapping[str, str], ids: Collection[str]
+        self,
+        *,
+        tags: Mapping[str, str],
+        ids: Collection[str],
+        addresses: Collection[str] = (),
     ) -> tuple[EipFacts, ...]:
-        """List by tags in one go, then look up the ids that this did not give."""
+        """List by tags in one go, then look up the ids and addresses that this did not give."""
         found: dict[str, EipFacts] = {}
         if tags:
             wanted = [
@@ -51,6 +55,13 @@ class Eips(Family):
             request = DescribeEipAddressesRequest(allocation_id=",".join(some))
             for facts in await self._list_eips(request):
                 if facts.allocation_id in some:
+                    found[facts.allocation_id] = facts
+        unseen = sorted(set(addresses) - {each.address for each in found.values()})
+        for start in range(0, len(unseen), IDS_PER_CALL):
+            some = unseen[start : start + IDS_PER_CALL]
+            request = DescribeEipAddressesRequest(eip_address=",".join(some))
+            for facts in await self._list_eips(request):
+                if facts.address in some:
                     found[facts.allocation_id] = facts
         return tuple(found.values())
 
