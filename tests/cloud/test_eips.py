@@ -97,6 +97,14 @@ async def test_an_eip_found_by_tag_and_by_id_is_given_once(
     assert sorted(each.allocation_id for each in found) == sorted([eip, "eip-elsewhere"])
 
 
+async def test_an_eip_is_looked_up_by_its_address(cloud: AlibabaCloud) -> None:
+    eip = await cloud.allocate_eip(NEW_EIP, token())
+    [facts] = await cloud.describe_eips(tags={}, ids=[eip])
+    addresses = [facts.address, "198.51.100.9", "203.0.113.1"]
+    found = await cloud.describe_eips(tags=OURS, ids=[eip], addresses=addresses)
+    assert sorted(each.allocation_id for each in found) == sorted([eip, "eip-elsewhere"])
+
+
 async def test_without_tags_or_ids_nothing_is_asked(sim: RunningCloud, cloud: AlibabaCloud) -> None:
     assert await cloud.describe_eips(tags={}, ids=[]) == ()
     assert sim.control.calls() == []
@@ -126,12 +134,14 @@ async def test_a_listing_of_eips_has_all_pages(
     cloud: AlibabaCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("havip.cloud.alibaba.eips.PAGE_SIZE", 2)
-    monkeypatch.setattr("havip.cloud.alibaba.eips.IDS_PER_CALL", 3)
+    monkeypatch.setattr("havip.cloud.alibaba.eips.NAMES_PER_CALL", 3)
     made = {await cloud.allocate_eip(NEW_EIP, token()) for _ in range(7)}
     by_tag = await cloud.describe_eips(tags=OURS, ids=[])
     by_id = await cloud.describe_eips(tags={}, ids=made)
-    assert {each.allocation_id for each in by_tag} == made
-    assert {each.allocation_id for each in by_id} == made
+    addresses = [each.address for each in by_id]
+    by_address = await cloud.describe_eips(tags={}, ids=[], addresses=addresses)
+    for found in (by_tag, by_id, by_address):
+        assert {each.allocation_id for each in found} == made
 
 
 async def test_releasing_what_is_gone_is_done(cloud: AlibabaCloud) -> None:

@@ -21,6 +21,7 @@ from havip.api.errors import (
     Unavailable,
     UserError,
 )
+from havip.cloud.actions import ACTIONS
 from havip.cloud.alibaba import AlibabaCloud
 from havip.cloud.faults import error_of
 from havip.cloud.limiter import Buckets, TokenBucket
@@ -241,6 +242,7 @@ DONE = {
 """Refusals that say that what is asked for is so already."""
 
 ECS = InstanceType.ECS_INSTANCE
+HA_VIP = ResourceType.HA_VIP
 CALLS: dict[str, Callable[[AlibabaCloud], Awaitable[object]]] = {
     "AllocateEipAddress": lambda cloud: cloud.allocate_eip(NEW_EIP, "t"),
     "AssociateEipAddress": lambda cloud: cloud.associate_eip("eip-1", "havip-1", "t"),
@@ -249,12 +251,22 @@ CALLS: dict[str, Callable[[AlibabaCloud], Awaitable[object]]] = {
     "CreateRouteEntry": lambda cloud: cloud.create_route("vtb-1", "10.9.0.0/16", "h", "", "t"),
     "DeleteHaVip": lambda cloud: cloud.delete_ha_vip("havip-1", "t"),
     "DeleteRouteEntry": lambda cloud: cloud.delete_route("rte-1"),
+    "DescribeEipAddresses": lambda cloud: cloud.describe_eips(tags={}, ids=["eip-1"]),
     "DescribeHaVips": lambda cloud: cloud.describe_ha_vips(),
     "DescribeInstances": lambda cloud: cloud.describe_instances(["i-node1"]),
+    "DescribeNetworkInterfaces": lambda cloud: cloud.describe_network_interfaces("vsw-sim"),
+    "DescribeRouteEntryList": lambda cloud: cloud.describe_routes("vtb-own"),
+    "DescribeRouteTableList": lambda cloud: cloud.describe_route_tables("vpc-sim"),
+    "DescribeVSwitches": lambda cloud: cloud.describe_v_switch("vsw-sim"),
     "GetCallerIdentity": lambda cloud: cloud.identify(),
+    "ModifyEipAddressAttribute": lambda cloud: cloud.modify_eip(
+        "eip-1", name="", description="", bandwidth_mbps=1
+    ),
     "ModifyHaVipAttribute": lambda cloud: cloud.modify_ha_vip("havip-1", "", "", "t"),
+    "MoveResourceGroup": lambda cloud: cloud.move_resource_group(HA_VIP, "havip-1", "rg-1"),
     "ReleaseEipAddress": lambda cloud: cloud.release_eip("eip-1"),
-    "TagResources": lambda cloud: cloud.tag(ResourceType.HA_VIP, "havip-1", {"a": "b"}),
+    "TagResources": lambda cloud: cloud.tag(HA_VIP, "havip-1", {"a": "b"}),
+    "UnTagResources": lambda cloud: cloud.untag(HA_VIP, "havip-1", ["a"]),
     "UnassociateEipAddress": lambda cloud: cloud.unassociate_eip("eip-1", "havip-1", "t"),
     "UnassociateHaVip": lambda cloud: cloud.unassociate(
         "havip-1", "i-node1", ECS, "t", force=False
@@ -347,3 +359,27 @@ def test_the_cloud_says_how_long_to_wait() -> None:
     found = error_of(refusal, mutating=True)
     assert isinstance(found, Throttled)
     assert found.retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    "kind", ["drop-before", "reset-before", "proxy-503", "error-500", "error-503"]
+)
+async def test_only_a_change_without_an_answer_may_have_been_made(
+    sim: RunningCloud, cloud: AlibabaCloud, kind: str
+) -> None:
+    assert set(CALLS) == set(ACTIONS)
+    for action, call in CALLS.items():
+        sim.control.fault(action, kind)
+        with pytest.raises(Unavailable) as told:
+            await call(cloud)
+        assert told.value.outcome_unknown == ACTIONS[action].changes
+
+
+@pytest.mark.parametrize("code", ["InternalError", "ServiceUnavailable", "UnknownError"])
+def test_a_failure_is_one_whatever_its_http_status(code: str) -> None:
+    change, look = (
+        error_of(Refusal("CreateHaVip", 400, code, "words"), mutating=mutating)
+        for mutating in (True, False)
+    )
+    assert verdict(change) == (Unavailable, "CloudUnavailable", True)
+    assert verdict(look) == (Unavailable, "CloudUnavailable", False)
