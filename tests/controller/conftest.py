@@ -6,6 +6,7 @@ There are no agents: the tests write HaVipNodes and registers themselves.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -24,30 +25,39 @@ import pytest
 from kubernetes import client, config
 
 from havip.api.errors import HaVipError
-from havip.api.names import API_VERSION, DEFAULT_NAMESPACE, LABEL_UID, lease_name
+from havip.api.names import (
+    API_VERSION,
+    DEFAULT_NAMESPACE,
+    LABEL_UID,
+    TAG_CLUSTER,
+    lease_name,
+)
 from havip.cloud.alibaba import AlibabaCloud, Endpoints
 from havip.cloud.credentials import Credentials
 from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import InstanceType, ResourceType
 from havip.controller.kube import Json, KubernetesError, request
+from havip.simcloud.profiles import Profile
 from havip.simcloud.server import RunningCloud, running
-from havip.simcloud.topology import sample
+from havip.simcloud.topology import Topology
 from lab.controlplane import ControlPlane
+from tests.simcloud.sdk import Sdk
+
+from .ground import ground
 
 ROOT = Path(__file__).parents[2]
 CLUSTER_ID = "test-cluster"
 CLASS = "sim"
-SEVERAL = 30
-"""Instances in the simulated cloud: i-node1 and so on."""
+IMPATIENT = {"drift": 2.0, "settle": 0.1, "backoff": 0.2, "retry": 1.0, "tie": 1.0}
+"""The pace of a controller that waits less than one in production, in seconds."""
 
 PROGRAM = """
+import json
 import sys
 from havip.controller.main import run
 from havip.controller.poller import Pace
-drift, settle, backoff, retry = map(float, sys.argv[2:6])
 run(namespace="havip-system", cluster_id="test-cluster", identity=sys.argv[1],
-    listen="127.0.0.1:0",
-    pace=Pace(drift=drift, settle=settle, backoff=backoff, retry=retry, tie=1.0))
+    listen="127.0.0.1:0", pace=Pace(**json.loads(sys.argv[2])))
 """
 
 PLURALS = {
@@ -259,27 +269,43 @@ class Cluster:
         """The cloud's console."""
         return Console(self.cloud)
 
+    @property
+    def by_hand(self) -> Sdk:
+        """The official SDK in the hands of somebody who knows nothing of the operator."""
+        return Sdk(self.cloud.endpoint)
+
+    def in_cloud(self, name: str = "web") -> Json:
+        """The counterpart of an object, as the cloud has it."""
+        ha_vip_id = self.status(name).get("haVipId")
+        found = self.cloud.control.ha_vips()
+        return next((each for each in found if each["haVipId"] == ha_vip_id), {})
+
+    def eip(self, allocation_id: str) -> Json:
+        """An EIP as the cloud has it; empty when there is none of that id."""
+        found = self.cloud.control.eips()
+        return next((each for each in found if each["allocationId"] == allocation_id), {})
+
+    def routes_of(self, table: str) -> dict[str, str]:
+        """Where a table leads, by destination; what is the cloud's own is left out."""
+        found = self.cloud.control.route_entries(table)
+        return {each["destinationCidrBlock"]: each["nextHopId"] for each in found}
+
+    def leftovers(self) -> list[str]:
+        """What in the cloud still says that it is ours."""
+        things = [*self.cloud.control.ha_vips(), *self.cloud.control.eips()]
+        return [
+            each.get("haVipId") or each["allocationId"]
+            for each in things
+            if each["tags"].get(TAG_CLUSTER) == CLUSTER_ID
+        ]
+
     # -- the controller
 
-    def start_controller(
-        self,
-        identity: str = "one",
-        *,
-        drift: float = 2.0,
-        settle: float = 0.1,
-        backoff: float = 0.2,
-        retry: float = 1.0,
-    ) -> subprocess.Popen[bytes]:
-        """Start a controller that is more impatient than one in production."""
+    def start_controller(self, identity: str = "one", **pace: float) -> subprocess.Popen[bytes]:
+        """Start a controller; ``pace`` has what differs from an impatient one's."""
         with (self.logs / f"{identity}.log").open("ab") as log:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    PROGRAM,
-                    identity,
-                    *(str(each) for each in (drift, settle, backoff, retry)),
-                ],
+                [sys.executable, "-c", PROGRAM, identity, json.dumps(IMPATIENT | pace)],
                 env={
                     **os.environ,
                     "KUBECONFIG": str(self.kubeconfig),
@@ -329,6 +355,9 @@ class Console:
 
     def untag(self, ha_vip_id: str, keys: list[str]) -> None:
         self._do(lambda sdk: sdk.untag(ResourceType.HA_VIP, ha_vip_id, keys))
+
+    def untag_eip(self, allocation_id: str, keys: list[str]) -> None:
+        self._do(lambda sdk: sdk.untag(ResourceType.EIP, allocation_id, keys))
 
     def unassociate(self, ha_vip_id: str, instance_id: str) -> None:
         kind = InstanceType.ECS_INSTANCE
@@ -387,12 +416,16 @@ def kubeconfig(plane: ControlPlane) -> Path:
 
 @contextmanager
 def cluster_with(
-    plane: ControlPlane, kubeconfig: Path, logs: Path, profile: str = "instant"
+    plane: ControlPlane,
+    kubeconfig: Path,
+    logs: Path,
+    profile: str | Profile = "instant",
+    topology: Topology | None = None,
 ) -> Iterator[Cluster]:
     settings = client.Configuration()
     config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
     settings.retries = False
-    with running(sample(SEVERAL), profile) as cloud:
+    with running(topology or ground(), profile) as cloud:
         api = client.ApiClient(configuration=settings)
         cluster = Cluster(plane, cloud, api, kubeconfig, logs)
         try:
@@ -423,13 +456,13 @@ def standing(
 @pytest.fixture
 def cluster(standing: Cluster) -> Iterator[Cluster]:
     """A cluster of three nodes with a class and a running controller."""
+    standing.cloud.control.reset()
     standing.secret()
     standing.klass()
     for number in (1, 2, 3):
         standing.node(number)
     if not standing.processes:
         standing.start_controller()
-    standing.cloud.control.clear_calls()
     yield standing
     standing.cloud.control.clear_faults()
     for each in standing.get("Lease")["items"]:
@@ -443,4 +476,4 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
         eventually(lambda: standing.get("HaVip")["items"], lambda seen: not seen)
     finally:
         standing.clean()
-    assert standing.cloud.control.ha_vips() == []
+    assert standing.leftovers() == []
