@@ -98,6 +98,11 @@ class Sdk:
             )
         )
 
+    def delete_interface(self, interface_id: str) -> None:
+        self.ecs.delete_network_interface(
+            ecs.DeleteNetworkInterfaceRequest(region_id=REGION, network_interface_id=interface_id)
+        )
+
     def stop(self, instance_id: str) -> None:
         self.ecs.stop_instance(ecs.StopInstanceRequest(instance_id=instance_id, force_stop=True))
 
