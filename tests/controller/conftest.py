@@ -115,10 +115,14 @@ class Cluster:
         path = f"{PLURALS[kind]}/{name}" + ("/status" if status else "")
         return request(self.api, "PATCH", path, list(operations), 10)
 
+    def replace(self, kind: str, body: Json) -> Json:
+        path = f"{PLURALS[kind]}/{body['metadata']['name']}"
+        return request(self.api, "PUT", path, body, 10)
+
     def delete(self, kind: str, name: str) -> None:
         request(self.api, "DELETE", f"{PLURALS[kind]}/{name}", None, 10)
 
-    def havip(self, name: str = "web", **spec: Any) -> Json:
+    def havip(self, name: str = "web", /, **spec: Any) -> Json:
         body = {
             "metadata": {"name": name, "namespace": "default"},
             "spec": {"className": CLASS, **spec},
@@ -198,6 +202,16 @@ class Cluster:
             status=True,
         )
 
+    def kubelet_says(self, node: str, *, ready: bool) -> None:
+        """Write what the kubelet of a node would."""
+        told = {"type": "Ready", "status": str(ready)}
+        self.patch(
+            "Node",
+            node,
+            {"op": "add", "path": "/status", "value": {"conditions": [told]}},
+            status=True,
+        )
+
     def remove_node(self, number: int) -> None:
         self.delete("HaVipNode", f"node{number}")
         self.delete("Node", f"node{number}")
@@ -206,7 +220,7 @@ class Cluster:
         """Write the register as an agent would that took over, or that let go."""
         lease = self.get("Lease", lease_name(uid))
         lease["spec"] |= {"holderIdentity": node, "leaseTransitions": epoch}
-        request(self.api, "PUT", f"{PLURALS['Lease']}/{lease_name(uid)}", lease, 10)
+        self.replace("Lease", lease)
 
     # -- sights
 
@@ -356,6 +370,9 @@ class Console:
     def untag(self, ha_vip_id: str, keys: list[str]) -> None:
         self._do(lambda sdk: sdk.untag(ResourceType.HA_VIP, ha_vip_id, keys))
 
+    def tag(self, ha_vip_id: str, tags: dict[str, str]) -> None:
+        self._do(lambda sdk: sdk.tag(ResourceType.HA_VIP, ha_vip_id, tags))
+
     def untag_eip(self, allocation_id: str, keys: list[str]) -> None:
         self._do(lambda sdk: sdk.untag(ResourceType.EIP, allocation_id, keys))
 
@@ -438,8 +455,12 @@ def cluster_with(
 
 
 @pytest.fixture
-def bare(plane: ControlPlane, kubeconfig: Path, tmp_path: Path) -> Iterator[Cluster]:
+def bare(
+    plane: ControlPlane, kubeconfig: Path, tmp_path: Path, standing: Cluster
+) -> Iterator[Cluster]:
     """A cluster and a cloud, and nothing in either; no controller yet."""
+    # It would look after what is made here as well: both stand on one API server.
+    standing.stop_controllers()
     with cluster_with(plane, kubeconfig, tmp_path) as cluster:
         yield cluster
 
