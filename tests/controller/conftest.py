@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings
 from kubernetes import client, config
 
 from havip.api.errors import HaVipError
@@ -338,7 +339,7 @@ class Cluster:
             process.wait(30)
         self.processes.clear()
 
-    def clean(self) -> None:
+    def clean(self, keep: tuple[str, ...] = ()) -> None:
         """Take away all that a test left, without the controller's help."""
         for each in self.get("HaVip")["items"]:
             name = each["metadata"]["name"]
@@ -346,7 +347,7 @@ class Cluster:
                 self.delete("HaVip", name)
             if self.get("HaVip", name):
                 self.patch("HaVip", name, {"op": "remove", "path": "/metadata/finalizers"})
-        for kind in ("HaVipNode", "HaVipClass", "Node", "Secret", "Event"):
+        for kind in {"HaVipNode", "HaVipClass", "Node", "Secret", "Event"} - set(keep):
             for each in self.get(kind)["items"]:
                 self.delete(kind, each["metadata"]["name"])
 
@@ -415,6 +416,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
+settings.register_profile("long", max_examples=50)
+
+
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
     """An API server of our own: what other parts' tests leave must not be reconciled."""
@@ -439,11 +443,11 @@ def cluster_with(
     profile: str | Profile = "instant",
     topology: Topology | None = None,
 ) -> Iterator[Cluster]:
-    settings = client.Configuration()
-    config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
-    settings.retries = False
+    login = client.Configuration()
+    config.load_kube_config(config_file=str(kubeconfig), client_configuration=login)  # type: ignore[no-untyped-call]
+    login.retries = False
     with running(topology or ground(), profile) as cloud:
-        api = client.ApiClient(configuration=settings)
+        api = client.ApiClient(configuration=login)
         cluster = Cluster(plane, cloud, api, kubeconfig, logs)
         try:
             yield cluster

@@ -34,17 +34,21 @@ def request(cluster: Cluster) -> dict[str, int]:
     return found
 
 
+def wait_for_request(cluster: Cluster, **wanted: int) -> None:
+    eventually(lambda: request(cluster), lambda seen: seen == wanted)
+
+
 def test_it_is_asked_more_and_more_seldom_until_the_cloud_follows(cluster: Cluster) -> None:
     uid = cluster.havip()["metadata"]["uid"]
     cluster.wait_for("MembersReady", "True")
     holds(cluster, uid, epoch=1, for_seconds=0)
     cluster.wait_for("Consistent", "False", "CloudDiffers")
     assert request(cluster) == {}  # a cloud that needs a moment is not pressed
-    eventually(lambda: request(cluster), lambda seen: seen == {"epoch": 1, "number": 1})
+    wait_for_request(cluster, epoch=1, number=1)
     # After 3 s, then after 6, 12, 24 of the ownership.
     for for_seconds, number in ((7, 2), (13, 3), (25, 4)):
         holds(cluster, uid, epoch=1, for_seconds=for_seconds)
-        eventually(lambda: request(cluster).get("number"), lambda seen, n=number: seen == n)
+        wait_for_request(cluster, epoch=1, number=number)
     eventually(
         lambda: cluster.message("Consistent"),
         lambda seen: "It was asked 4 times to announce the address again" in seen,
@@ -61,9 +65,9 @@ def test_another_ownership_begins_to_count_anew(cluster: Cluster) -> None:
     uid = cluster.havip()["metadata"]["uid"]
     cluster.wait_for("MembersReady", "True")
     holds(cluster, uid, epoch=1, for_seconds=13)
-    eventually(lambda: request(cluster), lambda seen: seen == {"epoch": 1, "number": 3})
+    wait_for_request(cluster, epoch=1, number=3)
     holds(cluster, uid, epoch=2, for_seconds=4)
-    eventually(lambda: request(cluster), lambda seen: seen == {"epoch": 2, "number": 1})
+    wait_for_request(cluster, epoch=2, number=1)
 
 
 def test_nothing_is_asked_of_a_holder_whose_kernel_has_no_address(cluster: Cluster) -> None:

@@ -26,6 +26,10 @@ def wait_for_interfaces(cluster: Cluster, *wanted: str) -> None:
     eventually(seen, lambda both: both == (sorted(wanted), sorted(wanted)))
 
 
+def wait_for_members_of_cloud(cluster: Cluster, wanted: list[str]) -> None:
+    eventually(lambda: sorted(cluster.in_cloud()["members"]), lambda seen: seen == wanted)
+
+
 def refused(cluster: Cluster, node: str) -> str:
     """Wait until a node is refused; return why."""
 

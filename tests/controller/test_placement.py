@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Cluster
+from .conftest import Cluster, eventually
 
 pytestmark = pytest.mark.apiserver
 
@@ -25,14 +25,15 @@ def test_members_of_different_groups_are_spread(cluster: Cluster) -> None:
 def test_members_of_one_group_are_named(cluster: Cluster) -> None:
     havip_on(cluster, 21, 23, 24)
     cluster.wait_for("SpreadAdvised", "True", "OneGroup")
-    assert "i-node23, i-node24 may be on one physical host" in cluster.message("SpreadAdvised")
+    told = "i-node23, i-node24 may be on one physical host"
+    eventually(lambda: cluster.message("SpreadAdvised"), lambda seen: told in seen)
 
 
 def test_members_of_no_deployment_set_are_advised_to_join_one(cluster: Cluster) -> None:
     cluster.havip()
-    cluster.wait_for("MembersReady", "True")
     cluster.wait_for("SpreadAdvised", "True", "NoDeploymentSet")
-    assert "i-node1, i-node2, i-node3 are in no deployment set" in cluster.message("SpreadAdvised")
+    told = "i-node1, i-node2, i-node3 are in no deployment set"
+    eventually(lambda: cluster.message("SpreadAdvised"), lambda seen: told in seen)
 
 
 def test_the_advice_holds_up_nothing(cluster: Cluster) -> None:

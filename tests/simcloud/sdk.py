@@ -67,6 +67,13 @@ class Sdk:
             )
         ).body
 
+    def untag(self, resource_id: str, keys: list[str], kind: str = "HAVIP") -> None:
+        self.vpc.un_tag_resources(
+            vpc.UnTagResourcesRequest(
+                region_id=REGION, resource_type=kind, resource_id=[resource_id], tag_key=keys
+            )
+        )
+
     def describe(self, *, filters: dict[str, list[str]] | None = None, **request: Any) -> Any:
         tags = request.pop("tags", {})
         return self.vpc.describe_ha_vips(
