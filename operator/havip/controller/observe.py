@@ -15,6 +15,7 @@ from havip.api.havipclass import HaVipClass
 from havip.api.havipnode import HaVipNodeStatus
 from havip.cloud.port import HaVipFacts, InstanceFacts
 from havip.controller.cloudview import CloudView, EipView, NetworkInterfaceView, RouteView
+from havip.controller.needs import Listing
 
 AGENT_SILENT_AFTER = timedelta(seconds=90)
 """An agent writes at least each 30 s; one that missed three is taken for dead."""
@@ -73,6 +74,8 @@ class Observation:
     """What the cloud said to the last tries that failed, by subject, until one succeeds."""
     resting: frozenset[str] = frozenset()
     """Subjects that are not to be tried again just now."""
+    stale: frozenset[Listing[Any]] = frozenset()
+    """Listings from before our last change of what they list: nothing is decided by them."""
     listed: Mapping[str, HaVipFacts] = field(default_factory=dict)
     """All HaVips of the region, of anybody."""
     eips: EipView | None = None

@@ -35,7 +35,15 @@ from havip.controller.needs import (
 )
 from havip.controller.observe import NodeFacts, Observation
 from havip.controller.plan.placement import INSTANCES as INSTANCES_SUBJECT
-from havip.controller.plan.steps import EIP, HA_VIP, Step, needs_rest, touches
+from havip.controller.plan.steps import (
+    EIP,
+    HA_VIP,
+    CreateRoute,
+    DeleteRoute,
+    Step,
+    rests_on,
+    touches,
+)
 from havip.controller.poller import Pace
 from havip.controller.setbacks import Setbacks
 from havip.controller.world import World
@@ -147,8 +155,13 @@ class Observer:
 
     def fresh(self, step: Step) -> bool:
         """Tell whether what the step was planned from was listed after our last change."""
-        listings = touches(step) | ({HA_VIPS} if needs_rest(step) else frozenset())
-        return all(self._is_fresh(each) for each in listings)
+        return all(self._is_fresh(each) for each in rests_on(step))
+
+    def has_turn(self, step: CreateRoute | DeleteRoute) -> bool:
+        """Tell whether nobody else has changed the route table since the last look."""
+        table = step.route_table_id
+        seen_at = self._seen_at.get(routes(table), float("-inf"))
+        return self.account is not None and self.account.listings.turns.free(table, seen_at)
 
     def all_fresh(self) -> bool:
         """Tell whether every listing that was ever changed was listed after that."""
@@ -210,6 +223,7 @@ class Observer:
         return replace(
             seen,
             cloud=cloud,
+            stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
             eips=self._eips(),

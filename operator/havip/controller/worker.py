@@ -21,6 +21,7 @@ from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
 from havip.controller.kube import Kube, KubernetesError, path_of
+from havip.controller.needs import routes
 from havip.controller.observe import Observation
 from havip.controller.observer import Observer
 from havip.controller.plan import Plan, plan
@@ -131,8 +132,7 @@ class Worker:
         await self._keep_register(seen, planned)
         if planned.step is not None and self._observer.fresh(planned.step):
             await self._execute(seen, planned.step)
-        else:
-            self._observer.want_fresh()
+        self._observer.want_fresh()
         for listing in planned.watch:
             self._observer.want(listing)
         if planned.retry_seconds is not None:
@@ -181,6 +181,10 @@ class Worker:
             return
         if isinstance(step, Unassociate) and step.fencing and not await self._unwritten(seen):
             # Somebody lives after all. What changed in the register wakes us.
+            return
+        if isinstance(step, CreateRoute | DeleteRoute) and not self._observer.has_turn(step):
+            # Another HaVip was quicker, while we wrote the status. The next listing wakes us.
+            self._observer.want(routes(step.route_table_id))
             return
         try:
             await self._call(account, step)

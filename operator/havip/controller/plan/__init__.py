@@ -30,7 +30,9 @@ from havip.controller.plan.steps import (
     Move,
     Step,
     Tag,
+    Unassociate,
     needs_rest,
+    rests_on,
     subject,
 )
 from havip.controller.plan.teardown import dismantle, teardown
@@ -88,15 +90,18 @@ def _next(
         base = replace(base, adopted=seen.found)
         seen = replace(seen, havip=_with_record(seen.havip, seen.found))
     eip, routes = eip_part(seen, mine), routes_part(seen, mine)
+    member = membership_step(seen, mine, now) if now else None
     step, held_up = _choose(
         seen,
         mine,
         (
             _mend(seen, mine),
             *(dismantle(seen, each) for each in cloud.surplus if each.settled),
-            membership_step(seen, mine, now) if now else None,
-            eip.step if eip else None,
+            member if isinstance(member, Unassociate) else None,
+            # These keep the HaVip for as long as a call takes, a joining member for seconds.
             routes.step if routes else None,
+            eip.step if eip else None,
+            member,
         ),
     )
     watch = (eip.watch if eip else frozenset()) | (routes.watch if routes else frozenset())
@@ -134,6 +139,8 @@ def _choose(
     error = seen.setbacks.get(HA_VIP)
     for each in candidates:
         if each is None or subject(each) in seen.resting:
+            continue
+        if seen.stale & rests_on(each):
             continue
         if needs_rest(each) and (not mine.settled or HA_VIP in seen.resting):
             continue

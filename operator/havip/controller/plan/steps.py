@@ -182,6 +182,11 @@ def touches(step: Step) -> frozenset[Listing[Any]]:
     return frozenset({EIPS if subject(step) == EIP else HA_VIPS})
 
 
+def rests_on(step: Step) -> frozenset[Listing[Any]]:
+    """Tell which listings must be younger than our last change for a step to be decided by them."""
+    return touches(step) | ({HA_VIPS} if needs_rest(step) else frozenset())
+
+
 def needs_rest(step: Step) -> bool:
     """Tell whether the cloud takes a step only while the HaVip is in no transition."""
     if isinstance(step, AssociateEip | UnassociateEip | CreateRoute | DeleteRoute):
