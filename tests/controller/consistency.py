@@ -216,7 +216,7 @@ def _routes(sight: Sight, havip: Json, mine: Json) -> Iterator[str]:
         if hop == mine["haVipId"]:
             if told["state"] != "Bound":
                 yield f"the route {key} is there, but its state is {told['state']!r}"
-        elif told["state"] != "Refused" or (hop or key[0]) not in told["reason"]:
-            yield f"the route {key} leads to {hop}, and it is not said why"
+        elif told["state"] != "Refused" or not told["reason"] or (hop or "") not in told["reason"]:
+            yield f"the route {key} leads to {hop}, and it is not said why: {told}"
     for key in sorted(states.keys() - wanted):
         yield f"the route {key} is wanted no more, but still in the status"
