@@ -55,6 +55,16 @@ def test_a_node_on_its_way_does_not_take_part_yet() -> None:
     assert assignment(havip(), "node3") is None
 
 
+def test_the_network_interface_that_is_the_member_is_named() -> None:
+    member = {"node": "node1", "state": "Associated", "networkInterfaceId": "eni-1"}
+    found = assignment(havip(status={"members": [member]}), "node1")
+    assert found is not None
+    assert found.network_interface_id == "eni-1"
+    instead = assignment(havip(), "node1")
+    assert instead is not None
+    assert instead.network_interface_id is None
+
+
 def test_a_suspended_havip_is_held_on() -> None:
     assert assignment(havip(spec={"suspend": True}), "node1") is not None
 

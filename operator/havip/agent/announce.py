@@ -47,7 +47,12 @@ class Announcer:
         """Send both forms now; False when the interface is gone or down."""
         try:
             out = self._socket(place.interface)
-            mac: bytes = out.getsockname()[4]
+            name, *_, mac = out.getsockname()
+            if name != place.interface:
+                # The interface was renamed, and another one may have its name now.
+                self._drop(place.interface)
+                out = self._socket(place.interface)
+                mac = out.getsockname()[4]
             for frame in frames(mac, place):
                 out.send(frame)
         except OSError as error:

@@ -37,6 +37,9 @@ class Assignment:
     failback: bool
     announce: Announce
     health: tuple[HealthCheck, ...]
+    network_interface_id: str | None = None
+    """The network interface (ENI) that is the member, and so the one that the address goes on;
+    `None` where the instance is the member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +71,25 @@ def timing_of(election: ElectionSpec) -> Timing:
 
 def assignment(havip: HaVip, node: str) -> Assignment | None:
     """Return what this HaVip asks of `node`; `None` when it takes no part in it."""
-    candidates = {
-        member.node: member.priority
+    members = {
+        member.node: member
         for member in havip.status.members
         if member.state is MemberState.ASSOCIATED
     }
     deleted = havip.metadata.deletion_timestamp is not None
-    if deleted or not havip.status.address or node not in candidates:
+    if deleted or not havip.status.address or node not in members:
         return None
     return Assignment(
         uid=havip.metadata.uid,
         namespace=havip.metadata.namespace,
         name=havip.metadata.name,
         address=IPv4Address(havip.status.address),
-        priorities=candidates,
+        priorities={name: member.priority for name, member in members.items()},
         timing=timing_of(havip.spec.election),
         failback=havip.spec.election.failback is Failback.WHEN_HEALTHY,
         announce=havip.spec.announce,
         health=havip.spec.health,
+        network_interface_id=members[node].network_interface_id or None,
     )
 
 
