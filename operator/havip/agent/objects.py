@@ -50,6 +50,8 @@ class Assignments:
     """By uid: those that this node takes part in."""
     existing: frozenset[str]
     """The uids of the HaVips that exist and are not being deleted."""
+    fenced: frozenset[str] = frozenset()
+    """The uids of those that the cloud has taken this node out of by force."""
 
 
 def timing_of(election: ElectionSpec) -> Timing:
@@ -69,12 +71,19 @@ def timing_of(election: ElectionSpec) -> Timing:
     return PROFILES[election.profile.value]
 
 
+def fenced(havip: HaVip) -> frozenset[str]:
+    """Return the nodes that the cloud has taken out of this HaVip by force."""
+    marked = (each.node for each in havip.status.members if each.state is MemberState.FENCED)
+    return frozenset(each.node for each in havip.status.fenced) | frozenset(marked)
+
+
 def assignment(havip: HaVip, node: str) -> Assignment | None:
     """Return what this HaVip asks of `node`; `None` when it takes no part in it."""
+    out = fenced(havip)
     members = {
         member.node: member
         for member in havip.status.members
-        if member.state is MemberState.ASSOCIATED
+        if member.state is MemberState.ASSOCIATED and member.node not in out
     }
     deleted = havip.metadata.deletion_timestamp is not None
     if deleted or not havip.status.address or node not in members:
@@ -102,6 +111,7 @@ def assignments(havips: Iterable[HaVip], node: str) -> Assignments:
         existing=frozenset(
             havip.metadata.uid for havip in known if havip.metadata.deletion_timestamp is None
         ),
+        fenced=frozenset(havip.metadata.uid for havip in known if node in fenced(havip)),
     )
 
 
