@@ -10,7 +10,7 @@ import pytest
 
 from havip.agent.announce import Announcements, Announcer, frames
 
-from .conftest import NODE_MAC, PLACE, SECOND_MAC, VIP, Segment, inside, until
+from .conftest import NODE_MAC, PLACE, SECOND_MAC, VIP, Segment, eventually, inside, until
 
 MAC = bytes.fromhex(NODE_MAC.replace(":", ""))
 ETH_P_ARP = 0x0806
@@ -79,6 +79,19 @@ async def test_an_ownership_begins_with_a_burst_and_goes_on(segment: Segment) ->
         assert time.monotonic() - begun > 0.7, "the burst is spread over its second"
         announcements.stop()
         announcer.close()
+
+
+@pytest.mark.kernel
+async def test_a_burst_may_be_asked_for_again(segment: Segment) -> None:
+    announcer = Announcer()
+    announcements = Announcements(announcer, PLACE, burst=3, refresh=60, ours=lambda: True)
+    announcements.start()
+    await eventually(lambda: announcer.sent == 3)
+    announcements.again()
+    assert announcer.sent == 4, "at once"
+    await eventually(lambda: announcer.sent == 6)
+    announcements.stop()
+    announcer.close()
 
 
 @pytest.mark.kernel

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from havip.api.havip import Announce
+from havip.api.havip import Announce, AnnounceRequest
 
 from .conftest import NODE_MAC, SECOND, SECOND_MAC, VIP, Segment, Stage, eventually, inside
 
@@ -148,3 +148,53 @@ async def test_an_owner_stays_while_its_own_address_is_leased_anew(stage: Stage)
     ownership = stage.keeper.possession.ownership
     assert ownership is not None
     assert ownership.acquired.epoch == 1
+
+
+# -- announcing again -----------------------------------------------------------------------------
+
+ONCE = Announce(burst=1, refresh_seconds=60)
+
+
+async def test_an_owner_answers_a_request_to_announce_again_once(stage: Stage) -> None:
+    await stage.start(announce=ONCE)
+    await eventually(lambda: stage.has("eth0"))
+    sent = stage.node.announcer.sent
+    request = AnnounceRequest(epoch=1, number=1)
+    for _ in range(2):
+        stage.change(announce_request=request)
+        assert stage.node.announcer.sent == sent + 1
+    stage.change(announce_request=AnnounceRequest(epoch=1, number=2))
+    assert stage.node.announcer.sent == sent + 2
+    stage.change(announce_request=request)
+    assert stage.node.announcer.sent == sent + 2
+    assert stage.keeper.possession.repeated == 2
+
+
+async def test_a_request_from_before_the_ownership_is_answered_by_its_first_burst(
+    stage: Stage,
+) -> None:
+    request = AnnounceRequest(epoch=1, number=1)
+    await stage.start(announce=ONCE, announce_request=request)
+    await eventually(lambda: stage.has("eth0"))
+    sent = stage.node.announcer.sent
+    stage.change(announce_request=request)
+    assert stage.node.announcer.sent == sent
+
+
+async def test_a_request_of_another_ownership_is_not_answered(stage: Stage) -> None:
+    await stage.start(announce=ONCE)
+    await eventually(lambda: stage.has("eth0"))
+    sent = stage.node.announcer.sent
+    stage.change(announce_request=AnnounceRequest(epoch=7, number=1))
+    assert stage.node.announcer.sent == sent
+    assert stage.keeper.possession.repeated == 0
+
+
+async def test_whoever_does_not_own_the_address_does_not_announce_it(stage: Stage) -> None:
+    await stage.start(announce=ONCE)
+    await eventually(lambda: stage.has("eth0"))
+    stage.keeper.leave(hand_over=True)
+    await eventually(stage.keeper.left.is_set)
+    sent = stage.node.announcer.sent
+    stage.change(announce_request=AnnounceRequest(epoch=1, number=1))
+    assert stage.node.announcer.sent == sent

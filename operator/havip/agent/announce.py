@@ -111,6 +111,12 @@ class Announcements:
         """Send the first now; False when it could not be sent."""
         return self._next()
 
+    def again(self) -> None:
+        """Begin anew with a burst, now."""
+        self.stop()
+        self._count = 0
+        self._next()
+
     def stop(self) -> None:
         """Send no more."""
         if self._timer is not None:

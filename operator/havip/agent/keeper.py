@@ -117,6 +117,8 @@ class Keeper:
         assignment = self.assignment
         self.handle(SettingsChanged(assignment.timing, assignment.failback))
         self._judge_candidates()
+        # Asked before we took part: the burst of an ownership that begins now answers it.
+        self.possession.announce_again()
         if lease is not None:
             self.saw(lease)
 
@@ -127,6 +129,7 @@ class Keeper:
         if (old.timing, old.failback) != (assignment.timing, assignment.failback):
             self.handle(SettingsChanged(assignment.timing, assignment.failback))
         self._judge_candidates()
+        self.possession.announce_again()
         if old.health != assignment.health:
             self._checks.stop()
             self._checks = self._make_checks()

@@ -14,7 +14,7 @@ from havip.agent.kube import Change, Changed, Deleted, Kube, Listed, Object
 from havip.agent.transport import Endpoint
 from havip.api import names
 from havip.api.election import ElectionSpec, Failback
-from havip.api.havip import Announce, HaVip, MemberState
+from havip.api.havip import Announce, AnnounceRequest, HaVip, MemberState
 from havip.api.health import HealthCheck
 from havip.election.timing import PROFILES, Timing
 
@@ -40,6 +40,7 @@ class Assignment:
     network_interface_id: str | None = None
     """The network interface (ENI) that is the member, and so the one that the address goes on;
     `None` where the instance is the member."""
+    announce_request: AnnounceRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def assignment(havip: HaVip, node: str) -> Assignment | None:
         announce=havip.spec.announce,
         health=havip.spec.health,
         network_interface_id=members[node].network_interface_id or None,
+        announce_request=havip.status.announce_request,
     )
 
 

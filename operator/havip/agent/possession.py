@@ -53,10 +53,14 @@ class Possession:
         self.until = 0.0
         """The address is ours until then (monotonic seconds)."""
         self.failures = 0
+        self.repeated = 0
+        """How often the address was announced anew because the cloud did not follow."""
         self._node = node
         self._spot: Spot | None = None
         self._address_until = 0.0
         self._announcements: Announcements | None = None
+        self._answered = (0, 0)
+        """Epoch and number of the newest request to announce again that was seen."""
 
     @property
     def owned(self) -> bool:
@@ -182,6 +186,19 @@ class Possession:
             if self._announcements.start():
                 ownership.announced = node.clock()
             node.changed()
+
+    def announce_again(self) -> None:
+        """Answer a request to announce again, once, if it means the ownership that we have."""
+        request, ownership = self.assignment.announce_request, self.ownership
+        if request is None or (request.epoch, request.number) <= self._answered:
+            return
+        self._answered = (request.epoch, request.number)
+        if not self.owned or ownership is None or ownership.acquired.epoch != request.epoch:
+            return
+        if self._announcements is not None:
+            log.info("%s: announced again: the cloud does not follow", self._name)
+            self._announcements.again()
+            self.repeated += 1
 
     async def release(self, reason: str) -> None:
         """Let go of the address; it is surely gone here when this returns."""
