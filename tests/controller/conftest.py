@@ -31,7 +31,7 @@ from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import InstanceType, ResourceType
 from havip.controller.kube import Json, KubernetesError, request
 from havip.simcloud.server import RunningCloud, running
-from havip.simcloud.topology import sample
+from havip.simcloud.topology import Topology, sample
 from lab.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
@@ -122,14 +122,17 @@ class Cluster:
             *({"op": "add", "path": f"/spec/{k}", "value": v} for k, v in spec.items()),
         )
 
-    def secret(self, key: str = "AK-SIM", secret: str = "SK-SIM") -> None:
-        self.create(
-            "Secret",
-            {
-                "metadata": {"name": "key"},
-                "stringData": {"accessKeyId": key, "accessKeySecret": secret},
-            },
-        )
+    def secret(
+        self, key: str = "AK-SIM", secret: str = "SK-SIM", *, name: str = "key", token: str = ""
+    ) -> None:
+        """Write an access key into a Secret, in place of the one that it has."""
+        body = {
+            "metadata": {"name": name},
+            "stringData": {"accessKeyId": key, "accessKeySecret": secret, "securityToken": token},
+        }
+        if self.get("Secret", name):
+            self.delete("Secret", name)
+        self.create("Secret", body)
 
     def klass(self, name: str = CLASS, v_switch_id: str = "vsw-sim", **spec: Any) -> None:
         endpoint = self.cloud.endpoint
@@ -203,6 +206,16 @@ class Cluster:
     def status(self, name: str = "web") -> Json:
         found: Json = self.get("HaVip", name).get("status", {})
         return found
+
+    def verdict(self, name: str = CLASS) -> tuple[str, str, str]:
+        """Status, reason and message of a class's condition Accepted."""
+        conditions = self.get("HaVipClass", name).get("status", {}).get("conditions", [])
+        return next(((c["status"], c["reason"], c["message"]) for c in conditions), ("", "", ""))
+
+    def wait_for_verdict(self, status: str, reason: str, name: str = CLASS) -> str:
+        """Wait for a class's condition Accepted and return its message."""
+        seen = eventually(lambda: self.verdict(name), lambda seen: seen[:2] == (status, reason))
+        return seen[2]
 
     def condition(self, type_: str, name: str = "web") -> tuple[str, str]:
         """Status and reason of a condition."""
@@ -385,12 +398,18 @@ def kubeconfig(plane: ControlPlane) -> Path:
 
 @contextmanager
 def cluster_with(
-    plane: ControlPlane, kubeconfig: Path, logs: Path, profile: str = "instant"
+    plane: ControlPlane,
+    kubeconfig: Path,
+    logs: Path,
+    profile: str = "instant",
+    *,
+    topology: Topology | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Iterator[Cluster]:
     settings = client.Configuration()
     config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
     settings.retries = False
-    with running(sample(SEVERAL), profile) as cloud:
+    with running(topology or sample(SEVERAL), profile, clock=clock) as cloud:
         api = client.ApiClient(configuration=settings)
         cluster = Cluster(plane, cloud, api, kubeconfig, logs)
         try:
