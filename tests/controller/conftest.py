@@ -31,12 +31,14 @@ from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import InstanceType, ResourceType
 from havip.controller.kube import Json, KubernetesError, request
 from havip.simcloud.server import RunningCloud, running
-from havip.simcloud.topology import Topology, sample
+from havip.simcloud.topology import Topology, sample, sample_of_two_accounts
 from lab.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
 CLUSTER_ID = "test-cluster"
 CLASS = "sim"
+ACCOUNT = "1000000000000001"
+"""Whose the keys AK-SIM and AK-SIM-2 are; AK-TWO is another's."""
 SEVERAL = 30
 """Instances in the simulated cloud: i-node1 and so on."""
 
@@ -433,7 +435,9 @@ def standing(
     plane: ControlPlane, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     """A cluster with a controller that serves many tests, since starting one takes seconds."""
-    with cluster_with(plane, kubeconfig, tmp_path_factory.mktemp("controller")) as cluster:
+    logs = tmp_path_factory.mktemp("controller")
+    topology = sample_of_two_accounts(SEVERAL)
+    with cluster_with(plane, kubeconfig, logs, topology=topology) as cluster:
         yield cluster
 
 
@@ -449,6 +453,7 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
     standing.cloud.control.clear_calls()
     yield standing
     standing.cloud.control.clear_faults()
+    standing.cloud.control.set_policy(ACCOUNT, None)
     for each in standing.get("Lease")["items"]:
         uid = each["metadata"].get("labels", {}).get(LABEL_UID)
         if uid and each["spec"].get("holderIdentity"):
