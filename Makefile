@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sim lab lab-down crds
+.PHONY: help setup demo test lint sim lab lab-down crds policies
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,3 +40,7 @@ lab-down: ## End the cluster that `make lab` started
 crds: ## Write crds/*.yaml anew from the models in havip.api
 	@$(SETUP) environment
 	@$(IN)/havip crds --output crds
+
+policies: ## Write docs/ram/*.json anew from the table in havip.cloud.actions
+	@$(SETUP) environment
+	@$(IN)/havip policy --output docs/ram

@@ -266,7 +266,9 @@ class Cluster:
 
     def writes(self) -> list[str]:
         """Actions of the calls so far that change something, in order."""
-        return [each.action for each in self.cloud.control.calls() if "Describe" not in each.action]
+        looks = ("Describe", "Get")
+        calls = self.cloud.control.calls()
+        return [each.action for each in calls if not each.action.startswith(looks)]
 
     def sdk(self) -> Console:
         """The cloud's console."""
@@ -373,7 +375,7 @@ def sdk_cloud(cloud: RunningCloud, executor: ThreadPoolExecutor) -> AlibabaCloud
         "cn-hangzhou",
         Credentials("AK-SIM", "SK-SIM"),
         executor,
-        Endpoints(cloud.endpoint, cloud.endpoint, "http"),
+        Endpoints(vpc=cloud.endpoint, ecs=cloud.endpoint, sts=cloud.endpoint, protocol="http"),
         buckets=Buckets(lambda: TokenBucket(1000, 1000)),
     )
 

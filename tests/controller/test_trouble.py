@@ -87,7 +87,10 @@ def test_an_instance_that_is_full_is_refused_and_the_others_join(cluster: Cluste
     cluster.havip()
     cluster.wait_for("MembersReady", "False", "MemberRefused")
     cluster.wait_for_members("node2", "node3")
-    assert "limit" in cluster.message("MembersReady")
+    assert "i-node1 is a member of 5 HaVips" in cluster.message("MembersReady")
+    assert "default/full0" in cluster.message("MembersReady")
+    refused = [each for each in cluster.cloud.control.calls("AssociateHaVip") if each.code]
+    assert refused == []  # what would go over the limit is not even asked for
 
     cluster.delete("HaVip", "full0")
     cluster.wait_for("MembersReady", "True")

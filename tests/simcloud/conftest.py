@@ -20,6 +20,11 @@ SLOW = Profile(
     stop=(5.0, 5.0),
     attach=(5.0, 5.0),
     detach=(5.0, 5.0),
+    associate_eip=(5.0, 5.0),
+    unassociate_eip=(5.0, 5.0),
+    release_eip=(5.0, 5.0),
+    create_route=(5.0, 5.0),
+    delete_route=(5.0, 5.0),
 )
 """Transitions that take five seconds of the cloud's clock, which the test moves."""
 

@@ -6,13 +6,18 @@ from typing import Any
 
 from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_ecs20140526.client import Client as EcsClient
-from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
+from alibabacloud_tea_openapi.exceptions import (
+    ClientException,
+    ServerException,
+    ThrottlingException,
+)
 from alibabacloud_tea_openapi.models import Config
 from alibabacloud_vpc20160428 import models as vpc
 from alibabacloud_vpc20160428.client import Client as VpcClient
 
 REGION = "cn-hangzhou"
 V_SWITCH = "vsw-sim"
+ROUTE_TABLE = "vtb-sim"
 
 
 class Sdk:
@@ -104,6 +109,73 @@ class Sdk:
             ecs.DescribeInstancesRequest(region_id=REGION, **request)
         ).body
 
+    def allocate_eip(self, **request: Any) -> Any:
+        tags = request.pop("tags", {})
+        given = {"region_id": REGION, **request}
+        given["tag"] = [vpc.AllocateEipAddressRequestTag(key=k, value=v) for k, v in tags.items()]
+        return self.vpc.allocate_eip_address(vpc.AllocateEipAddressRequest(**given)).body
+
+    def release_eip(self, allocation_id: str, **request: Any) -> Any:
+        return self.vpc.release_eip_address(
+            vpc.ReleaseEipAddressRequest(allocation_id=allocation_id, **request)
+        ).body
+
+    def modify_eip(self, allocation_id: str, **request: Any) -> Any:
+        return self.vpc.modify_eip_address_attribute(
+            vpc.ModifyEipAddressAttributeRequest(
+                region_id=REGION, allocation_id=allocation_id, **request
+            )
+        ).body
+
+    def bind_eip(self, allocation_id: str, holder: str, **request: Any) -> Any:
+        given = {"instance_type": "HaVip", **request}
+        return self.vpc.associate_eip_address(
+            vpc.AssociateEipAddressRequest(allocation_id=allocation_id, instance_id=holder, **given)
+        ).body
+
+    def unbind_eip(self, allocation_id: str, **request: Any) -> Any:
+        return self.vpc.unassociate_eip_address(
+            vpc.UnassociateEipAddressRequest(allocation_id=allocation_id, **request)
+        ).body
+
+    def eips(self, **request: Any) -> list[Any]:
+        tags = request.pop("tags", {})
+        found: list[Any] = self.vpc.describe_eip_addresses(
+            vpc.DescribeEipAddressesRequest(
+                region_id=REGION,
+                tag=[vpc.DescribeEipAddressesRequestTag(key=k, value=v) for k, v in tags.items()],
+                **request,
+            )
+        ).body.eip_addresses.eip_address
+        return found
+
+    def eip(self, allocation_id: str) -> Any:
+        (found,) = self.eips(allocation_id=allocation_id)
+        return found
+
+    def route(self, destination: str, next_hop: str, **request: Any) -> Any:
+        given = {"route_table_id": ROUTE_TABLE, "next_hop_type": "HaVip", **request}
+        return self.vpc.create_route_entry(
+            vpc.CreateRouteEntryRequest(
+                region_id=REGION, destination_cidr_block=destination, next_hop_id=next_hop, **given
+            )
+        ).body
+
+    def unroute(self, **request: Any) -> Any:
+        return self.vpc.delete_route_entry(
+            vpc.DeleteRouteEntryRequest(region_id=REGION, **request)
+        ).body
+
+    def describe_routes(self, **request: Any) -> Any:
+        given = {"route_table_id": ROUTE_TABLE, **request}
+        return self.vpc.describe_route_entry_list(
+            vpc.DescribeRouteEntryListRequest(region_id=REGION, **given)
+        ).body
+
+    def routes(self, **request: Any) -> list[Any]:
+        found: list[Any] = self.describe_routes(**request).route_entrys.route_entry
+        return found
+
     def items(self, **request: Any) -> list[Any]:
         found: list[Any] = self.describe(**request).ha_vips.ha_vip
         return found
@@ -117,7 +189,7 @@ def refusal(call: Callable[[], Any]) -> tuple[int, str]:
     """Make a call that must be refused; give the HTTP status and the code."""
     try:
         answer = call()
-    except (ClientException, ServerException) as error:
+    except (ClientException, ServerException, ThrottlingException) as error:
         return error.status_code, error.code
     raise AssertionError(f"not refused: {answer}")
 

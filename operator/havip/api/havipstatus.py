@@ -113,10 +113,15 @@ class LastFailover(Model):
 class EipStatus(Model):
     """The EIP that spec.eip stands for."""
 
-    allocation_id: Annotated[Id, Field(description="Id of the EIP.")]
+    allocation_id: Annotated[
+        Id, Field(description="Id of the EIP; empty until the first is there.")
+    ] = ""
     address: Annotated[
         Annotated[str, Field(max_length=15)], Field(description="The public address.")
     ] = ""
+    allocating: Annotated[
+        bool, Field(description="Whether another was asked for that was not seen yet.")
+    ] = False
     allocated: Annotated[
         bool, Field(description="Whether it was made for this HaVip, and goes with it.")
     ] = False

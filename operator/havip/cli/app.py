@@ -1,4 +1,4 @@
-"""The commands that run the programs, and the one that writes the CRDs."""
+"""The commands that run the programs, and those that write CRDs and policies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from havip.api.errors import HaVipError
+from havip.cloud.actions import Feature
 
 app = typer.Typer(
     name="havip",
@@ -116,6 +117,26 @@ def crds(
     """Write the CustomResourceDefinitions that the resource models stand for."""
     from havip.api.crd import write
 
+    for file in write(output):
+        typer.echo(file)
+
+
+@app.command()
+def policy(
+    feature: Annotated[
+        list[Feature] | None, typer.Option(help="What is used besides the core.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write a policy for each feature to, in place of printing."),
+    ] = None,
+) -> None:
+    """Print the RAM policy that the controller's access key or role needs."""
+    from havip.cloud.policy import to_json, write
+
+    if output is None:
+        typer.echo(to_json({Feature.CORE, *(feature or ())}), nl=False)
+        return
     for file in write(output):
         typer.echo(file)
 

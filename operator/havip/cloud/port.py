@@ -221,11 +221,15 @@ class EipCalls(Protocol):
     """Public addresses."""
 
     async def describe_eips(
-        self, *, tags: Mapping[str, str], ids: Collection[str]
+        self,
+        *,
+        tags: Mapping[str, str],
+        ids: Collection[str],
+        addresses: Collection[str] = (),
     ) -> tuple[EipFacts, ...]:
-        """List the EIPs that have all these tags (none: no such listing), and those of these ids.
+        """List the EIPs that have all these tags (none: no such listing), and those named.
 
-        An id that does not exist is missing from the answer.
+        What does not exist is missing from the answer.
         """
 
     async def allocate_eip(self, new: NewEip, token: str) -> str:

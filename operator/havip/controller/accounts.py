@@ -66,6 +66,8 @@ class Account:
     identity: Identity | None
     """None where STS does not say."""
     pace: Pace
+    renewals: int = 0
+    """How often the credentials were replaced by others."""
     users: set[str] = field(default_factory=set)
     """Uids of the objects that live here with these credentials."""
     _v_switches: dict[str, VSwitchFacts | HaVipError | None] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Account:
     def renewed(self, identity: Identity | None) -> None:
         """Take note that the credentials were replaced: what they were refused is asked again."""
         self.identity = identity
+        self.renewals += 1
         self._ask_again_at.clear()
         self.listings.renewed(self.cloud)
 

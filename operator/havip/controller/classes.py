@@ -18,7 +18,7 @@ from havip.controller.accounts import Accounts
 from havip.controller.classstatus import ClassSight, class_status
 from havip.controller.events import News
 from havip.controller.kube import Kube, KubernetesError
-from havip.controller.listings import HA_VIPS
+from havip.controller.needs import HA_VIPS
 from havip.controller.poller import Pace
 from havip.controller.secrets import FRESH_SECONDS
 from havip.controller.world import World

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 from havip.api.conditions import ConditionType, Reason, find_condition
 from havip.api.havip import HaVip, HaVipStatus, MemberState
-from havip.controller.plan import Create, Modify, Move, Step, Tag, Unassociate
+from havip.cloud.port import ResourceType
+from havip.controller.plan.steps import (
+    AllocateEip,
+    Create,
+    Modify,
+    ModifyEip,
+    Move,
+    ReleaseEip,
+    Step,
+    Tag,
+    Unassociate,
+    Untag,
+)
 from havip.controller.status import UNACCEPTABLE
 
 NOTABLE = UNACCEPTABLE | {
@@ -59,20 +71,42 @@ def news(before: HaVipStatus, after: HaVipStatus) -> tuple[News, ...]:
 
 
 def mended(havip: HaVip, step: Step) -> News | None:
-    """Tell of a step that put right what somebody else had changed."""
+    """Tell of a step that put right what somebody else had changed, and of what costs money."""
+    match step:
+        case AllocateEip(instead_of=lost) if not lost:
+            return News("EipAllocated", "An EIP was allocated; it is paid for from now on.")
+        case ReleaseEip(allocation_id):
+            return News("EipReleased", f"{allocation_id} was released.")
+        case Untag(ResourceType.EIP, allocation_id):
+            return News(
+                "EipGivenUp",
+                f"{allocation_id}, which was allocated for this HaVip, is left in the cloud and is"
+                " not released by us any more: it goes on being paid for.",
+                True,
+            )
+        case Unassociate(node=node, member_id=member_id, fencing=True):
+            return News("Fenced", f"{member_id} of {node} was taken out by force.", True)
     known = havip.status.observed_generation == havip.metadata.generation
     settled = find_condition(havip.status.conditions, ConditionType.PROVISIONED)
-    if not known or settled is None:
-        return None
+    return _drift(step) if known and settled is not None else None
+
+
+def _drift(step: Step) -> News | None:
     match step:
         case Create(instead_of=lost) if lost:
             return News("DriftMended", f"{lost} is gone from the cloud: made it anew.", True)
-        case Modify():
-            return News("DriftMended", "Name or description in the cloud differed: put right.")
-        case Tag(tags=tags, adopting=False):
-            return News("DriftMended", f"Tags in the cloud differed: set {', '.join(tags)}.")
-        case Move(_, group):
-            return News("DriftMended", f"Moved back to resource group {group}.")
-        case Unassociate(instance_id=instance_id, node=node) if not node:
-            return News("DriftMended", f"{instance_id} was a member but is no node: took it out.")
+        case AllocateEip(instead_of=lost) if lost:
+            return News(
+                "DriftMended",
+                f"{lost} is gone from the cloud: allocated another, with another address.",
+                True,
+            )
+        case Modify() | ModifyEip():
+            return News("DriftMended", "Name, description or bandwidth differed: put right.")
+        case Tag(_, resource_id, tags, adopting=False):
+            return News("DriftMended", f"Tags of {resource_id} differed: set {', '.join(tags)}.")
+        case Move(_, resource_id, group):
+            return News("DriftMended", f"Moved {resource_id} back to resource group {group}.")
+        case Unassociate(member_id=member_id, node=node) if not node:
+            return News("DriftMended", f"{member_id} was a member but is no node: took it out.")
     return None

@@ -13,103 +13,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast
 
 from havip.api.errors import BugError, CredentialsRefused, HaVipError
 from havip.api.names import TAG_CLUSTER
 from havip.cloud.limiter import Buckets
-from havip.cloud.port import (
-    Cloud,
-    EipFacts,
-    HaVipFacts,
-    InstanceFacts,
-    NetworkInterfaceFacts,
-    RouteFacts,
-)
+from havip.cloud.port import Cloud
+from havip.controller.needs import ALL, Kind, Listing, Needs
 from havip.controller.poller import REFUSED_SECONDS, Pace, Poller, Snapshot
+from havip.controller.turns import Turns
 
 T = TypeVar("T")
 
 INSTANCES_SECONDS = 600.0
 """Between look-ups of instances: an instance keeps its vSwitch."""
-ALL = frozenset({"*"})
-"""Wanted of a listing in place of ids: all that the account has, or has for this cluster."""
-
-
-class Kind(StrEnum):
-    """What is listed."""
-
-    HA_VIPS = "HaVips"
-    EIPS = "EIPs"
-    ROUTES = "routes"
-    NETWORK_INTERFACES = "network interfaces"
-    INSTANCES = "instances"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[T]):
-    """Names a listing: what is listed and, of some kinds, where."""
-
-    kind: Kind
-    where: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} of {self.where}" if self.where else str(self.kind)
-
-
-HA_VIPS: Listing[HaVipFacts] = Listing(Kind.HA_VIPS)
-"""All HaVips of the region, by id."""
-EIPS: Listing[EipFacts] = Listing(Kind.EIPS)
-"""The EIPs that bear this cluster's tag, if anybody allocates, and those named; by id."""
-INSTANCES: Listing[InstanceFacts] = Listing(Kind.INSTANCES)
-"""The instances named, by id."""
-
-
-def routes(route_table_id: str) -> Listing[RouteFacts]:
-    """Name the listing of a table's entries that lead to HaVips, of anybody; by destination."""
-    return Listing(Kind.ROUTES, route_table_id)
-
-
-def network_interfaces(v_switch_id: str) -> Listing[NetworkInterfaceFacts]:
-    """Name the listing of the network interfaces in a vSwitch, by id."""
-    return Listing(Kind.NETWORK_INTERFACES, v_switch_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a HaVip has to know of the cloud besides the HaVips."""
-
-    eips: frozenset[str] = frozenset()
-    """Ids of EIPs, by whomever they were made."""
-    allocates: bool = False
-    """Whether an EIP that was made for it may be there: found by this cluster's tag."""
-    route_tables: frozenset[str] = frozenset()
-    v_switches: frozenset[str] = frozenset()
-    """vSwitches whose network interfaces matter."""
-    instances: frozenset[str] = frozenset()
-
-    def of(self, listing: Listing[Any]) -> frozenset[str]:
-        """Return what is wanted of a listing, ids or ``ALL``; empty when it is not needed."""
-        match listing.kind:
-            case Kind.HA_VIPS:
-                return ALL
-            case Kind.EIPS:
-                return self.eips | (ALL if self.allocates else frozenset())
-            case Kind.INSTANCES:
-                return self.instances
-            case Kind.ROUTES:
-                return self.route_tables & {listing.where}
-            case Kind.NETWORK_INTERFACES:
-                return self.v_switches & {listing.where}
-
-    @property
-    def listings(self) -> frozenset[Listing[Any]]:
-        """All listings that are needed."""
-        possible: set[Listing[Any]] = {HA_VIPS, EIPS, INSTANCES}
-        possible |= {routes(each) for each in self.route_tables}
-        possible |= {network_interfaces(each) for each in self.v_switches}
-        return frozenset(each for each in possible if self.of(each))
 
 
 class Listed(Generic[T]):
@@ -132,6 +49,11 @@ class Listed(Generic[T]):
         error = self._poller.error if self._poller else None
         return (self._refusal or error) if error else None
 
+    @property
+    def unneeded(self) -> bool:
+        """Whether the HaVip said of no need for this listing."""
+        return self._poller is None
+
     def unseen(self, key: str, since: float = float("-inf")) -> int:
         """Count the listings in a row, begun after ``since``, that did not have the key.
 
@@ -148,7 +70,7 @@ class Listed(Generic[T]):
 @dataclass(slots=True)
 class _User:
     cloud: Cloud
-    needs: Needs = Needs()
+    needs: Needs = field(default_factory=Needs)
     since: dict[Listing[Any], float] = field(default_factory=dict)
     """From when on a listing has what this user needs of it."""
 
@@ -176,6 +98,8 @@ class Listings:
         self._failed: dict[tuple[Cloud, Listing[Any]], tuple[float, HaVipError]] = {}
         self.buckets = Buckets()
         """Of all that call this account and region: the cloud counts their calls together."""
+        self.turns = Turns()
+        """Who changes which route table."""
 
     # -- users
 
@@ -205,7 +129,7 @@ class Listings:
             return  # who was moved to another account is woken to say it there
         now = self._clock()
         for listing in needs.listings:
-            if needs.of(listing) - user.needs.of(listing):
+            if needs.of(listing) - user.needs.of(listing) - self._has(listing):
                 user.since[listing] = now
         user.needs = needs
         user.since = {each: at for each, at in user.since.items() if each in needs.listings}
@@ -213,6 +137,12 @@ class Listings:
         for listing, at in user.since.items():
             if at == now:
                 self._pollers[listing].want(now)
+
+    def _has(self, listing: Listing[Any]) -> frozenset[str]:
+        """What the last listing has anyway, whoever needed it."""
+        poller = self._pollers.get(listing)
+        latest = poller.latest if poller and poller.error is None else None
+        return frozenset(latest.items) if latest else frozenset()
 
     def of(self, uid: str, listing: Listing[T]) -> Listed[T]:
         """Return a listing as one HaVip may rely on it; empty for one that it does not need."""
@@ -312,8 +242,14 @@ class Listings:
             case Kind.HA_VIPS:
                 return {each.ha_vip_id: each for each in await cloud.describe_ha_vips()}
             case Kind.EIPS:
-                tags = {TAG_CLUSTER: self._cluster_id} if wanted & ALL else {}
-                eips = await cloud.describe_eips(tags=tags, ids=wanted - ALL)
+                addresses = frozenset[str]().union(
+                    *(user.needs.eip_addresses for user in self._users.values())
+                )
+                eips = await cloud.describe_eips(
+                    tags={TAG_CLUSTER: self._cluster_id} if wanted & ALL else {},
+                    ids=wanted - addresses - ALL,
+                    addresses=addresses,
+                )
                 return {each.allocation_id: each for each in eips}
             case Kind.INSTANCES:
                 return {each.instance_id: each for each in await cloud.describe_instances(wanted)}

@@ -6,15 +6,18 @@ decides on this picture alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from havip.api.errors import HaVipError
-from havip.api.havip import HaVip
+from havip.api.errors import HaVipError, UserError
+from havip.api.havip import AdoptedState, HaVip, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.api.havipnode import HaVipNodeStatus
-from havip.api.names import TAG_CLUSTER, TAG_UID
-from havip.cloud.port import HaVipFacts
+from havip.cloud.port import HaVipFacts, InstanceFacts
+from havip.controller.cloudview import CloudView, EipView, NetworkInterfaceView, RouteView
+
+AGENT_SILENT_AFTER = timedelta(seconds=90)
+"""An agent writes at least each 30 s; one that missed three is taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class NodeFacts:
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
-    ready: bool = True
+    ready: bool | None = None
+    """What its kubelet says; None when it never said anything."""
     provider_id: str = ""
     instance_id: str = ""
     region: str = ""
@@ -44,27 +48,13 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class RegisterFacts:
-    """The Lease of a HaVip: who owns the address."""
+    """The Lease of a HaVip: who owns the address, and whose promises the holder counts."""
 
     holder: str
     epoch: int
+    members: tuple[str, ...] = ()
     resource_version: str = ""
     body: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CloudView:
-    """What the last listing says about one HaVip.
-
-    ``mine`` is its counterpart in the cloud; ``surplus`` are others that carry its tags too.
-    ``absent`` is set only when the listings leave no doubt that there is none.
-    ``foreign`` tells who owns the counterpart if that is somebody else.
-    """
-
-    mine: HaVipFacts | None = None
-    surplus: tuple[HaVipFacts, ...] = ()
-    absent: bool = False
-    foreign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,58 +68,70 @@ class Observation:
     cloud: CloudView | None = None
     """None until the cloud was seen."""
     trouble: HaVipError | None = None
-    """Why the cloud cannot be asked, or what it said to the last change."""
+    """Why the cloud cannot be asked at all."""
+    setbacks: Mapping[str, HaVipError] = field(default_factory=dict)
+    """What the cloud said to the last tries that failed, by subject, until one succeeds."""
+    resting: frozenset[str] = frozenset()
+    """Subjects that are not to be tried again just now."""
+    listed: Mapping[str, HaVipFacts] = field(default_factory=dict)
+    """All HaVips of the region, of anybody."""
+    eips: EipView | None = None
+    """None while they are not needed, or not seen yet."""
+    routes: Mapping[str, RouteView] = field(default_factory=dict)
+    """By route table; a table that was not seen yet is missing."""
+    network_interfaces: NetworkInterfaceView | None = None
+    """None while they are not needed, or not seen yet."""
+    instances: Mapping[str, InstanceFacts] | None = None
+    """Members' instances, as the cloud knows them; None where it would not say."""
+    found: AdoptedState | None = None
+    """What a HaVip that is about to be adopted has."""
     nodes: tuple[NodeFacts, ...] = ()
     register: RegisterFacts | None = None
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """Instances that the cloud would not take, by id, with what it said."""
+    register_still: float = 0.0
+    """Seconds for which nobody has written the register, as far as we saw."""
+    still_enough: float = 20.0
+    """Seconds after which a register that nobody writes is taken for left alone."""
+    silent_after: timedelta = AGENT_SILENT_AFTER
+    """How long an agent may say nothing."""
     waited_for: frozenset[str] = frozenset()
     """Leaving nodes that had their time to hand the address over."""
     cloud_moved_at: datetime | None = None
     """When the cloud was first seen to name the present holder as its master."""
 
+    @property
+    def deleting(self) -> bool:
+        """Whether the object is being deleted."""
+        return self.havip.metadata.deletion_timestamp is not None
 
-def ownership(cluster_id: str, uid: str) -> dict[str, str]:
-    """Tags without which nothing is ever deleted."""
-    return {TAG_CLUSTER: cluster_id, TAG_UID: uid}
+    @property
+    def mine(self) -> HaVipFacts | None:
+        """The counterpart in the cloud, unless it is somebody else's."""
+        return self.cloud.mine if self.cloud and not self.cloud.foreign else None
 
+    def node(self, name: str) -> NodeFacts | None:
+        """Return the node of this name."""
+        return next((each for each in self.nodes if each.name == name), None)
 
-def owner_of(facts: HaVipFacts, cluster_id: str, uid: str) -> str:
-    """Tell who owns a cloud HaVip: ``""`` nobody, ``"us"``, or words that name the owner."""
-    cluster, owner = facts.tags.get(TAG_CLUSTER, ""), facts.tags.get(TAG_UID, "")
-    if not cluster and not owner:
+    def silent(self, node: NodeFacts) -> bool:
+        """Whether nothing was heard of a node's agent for long, or ever."""
+        heard = node.agent.heartbeat_at if node.agent else None
+        return heard is None or self.now - heard > self.silent_after
+
+    def refusal(self, subject: str) -> UserError | None:
+        """Return why the cloud refuses this, where the user must act on it."""
+        error = self.setbacks.get(subject)
+        return error if isinstance(error, UserError) else None
+
+    def member_id_of(self, node: str) -> str:
+        """Id of what the HaVip has of a node; empty while nothing of it is a member."""
+        if self.havip.spec.members.type is MemberType.ECS_INSTANCE:
+            found = self.node(node)
+            if found is not None and found.instance_id:
+                return found.instance_id
+        for each in self.havip.status.members:
+            if each.node == node:
+                return each.network_interface_id or each.instance_id
         return ""
-    if (cluster, owner) == (cluster_id, uid):
-        return "us"
-    return f"object {owner or 'unknown'} of cluster {cluster or 'unknown'}"
-
-
-def view(
-    havip: HaVip, cluster_id: str, listed: Mapping[str, HaVipFacts], *, unseen: int
-) -> CloudView:
-    """Find the counterpart of a HaVip among all of the region.
-
-    ``unseen`` is the number of listings in a row that did not have it. One listing proves little,
-    since the cloud may be late: it is enough for a creation, which the ClientToken makes safe to
-    repeat, not for giving up what we had or for ending a deletion.
-    """
-    uid = havip.metadata.uid
-    known_id = havip.spec.adopt.ha_vip_id if havip.spec.adopt else havip.status.ha_vip_id
-    tagged = sorted(
-        (each for each in listed.values() if owner_of(each, cluster_id, uid) == "us"),
-        key=lambda each: (each.ha_vip_id != known_id, each.create_time, each.ha_vip_id),
-    )
-    mine = listed.get(known_id or "")
-    if mine is None and not havip.spec.adopt and tagged:
-        mine = tagged[0]
-    if mine is None:
-        enough = 2 if known_id or havip.metadata.deletion_timestamp else 1
-        return CloudView(absent=unseen >= enough)
-    owner = owner_of(mine, cluster_id, uid)
-    if owner not in ("", "us"):
-        return CloudView(mine=mine, foreign=owner)
-    surplus = tuple(each for each in tagged if each.ha_vip_id != mine.ha_vip_id)
-    return CloudView(mine=mine, surplus=surplus)
 
 
 def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFacts:
@@ -140,6 +142,7 @@ def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFa
     if agent and agent.instance_id:
         region, instance_id = agent.region or region, agent.instance_id
     conditions = (node.get("status") or {}).get("conditions") or []
+    ready = [each["status"] == "True" for each in conditions if each["type"] == "Ready"]
     return NodeFacts(
         name=metadata["name"],
         labels=dict(metadata.get("labels") or {}),
@@ -147,8 +150,7 @@ def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFa
             Taint(each["key"], each.get("value") or "", each.get("effect") or "")
             for each in spec.get("taints") or []
         ),
-        # A node whose kubelet never said anything is given the benefit of the doubt.
-        ready=all(each["status"] == "True" for each in conditions if each["type"] == "Ready"),
+        ready=ready[0] if ready else None,
         provider_id=provider_id,
         instance_id=instance_id,
         region=region,

@@ -40,7 +40,9 @@ class Pace:
     retry: float = 30.0
     """Before asking again for what the user must mend: a quota, an address, a permission."""
     tie: float = 20.0
-    """How long a register must be still before a holder that is no member is taken out of it."""
+    """How long a register must be still before it is taken for left alone."""
+    silent: float = 90.0
+    """How long an agent may say nothing: it writes at least each 30 s."""
 
 
 @dataclass(frozen=True, slots=True)

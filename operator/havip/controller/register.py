@@ -1,8 +1,8 @@
 """The register of a HaVip: a Lease that the controller makes and deletes and the agents write.
 
-The controller reads the holder from it. It writes into it in one case only: the holder's instance
-is no member in the cloud any more, so that it can receive nothing, and no member is left to take
-over. Then the tie is broken by clearing the holder.
+The controller reads the holder from it. It writes into it in one case only: the holder is no member
+in the cloud any more, so that it can receive nothing. Then the tie is broken by clearing the
+holder; ``plan.fencing`` says when.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,11 @@ from havip.controller.observe import RegisterFacts
 def register_facts(lease: Mapping[str, Any]) -> RegisterFacts:
     """Read a Lease."""
     spec = lease.get("spec") or {}
+    members: str = (lease["metadata"].get("annotations") or {}).get(ANNOTATION_MEMBERS) or ""
     return RegisterFacts(
         holder=spec.get("holderIdentity") or "",
         epoch=spec.get("leaseTransitions") or 0,
+        members=tuple(each for each in members.split(",") if each),
         resource_version=lease["metadata"].get("resourceVersion") or "",
         body=lease,
     )
@@ -91,6 +93,11 @@ class Registers:
                 raise
         found = await self._kube.get(f"{self._path}/{lease['metadata']['name']}")
         return register_facts(found or lease)
+
+    async def read(self, uid: str) -> RegisterFacts | None:
+        """Read the register as it is now."""
+        found = await self._kube.get(f"{self._path}/{lease_name(uid)}")
+        return register_facts(found) if found else None
 
     async def clear(self, register: RegisterFacts) -> None:
         """Take the holder out, unless anybody has written the register since."""

@@ -7,7 +7,8 @@ because it is ill would make every failover wait for the controller twice.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from havip.api.havip import HaVipSpec, Toleration, TolerationOperator
+from havip.api.havip import HaVipSpec, MemberType, Toleration, TolerationOperator
+from havip.cloud.port import NetworkInterfaceFacts
 from havip.controller.observe import NodeFacts, Taint
 
 CONDITION_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
@@ -20,60 +21,128 @@ EXCLUDING_LABELS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node, and what the cloud would have of it as a member."""
+
+    node: NodeFacts
+    member_id: str
+    """Its instance, or one of its network interfaces."""
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The outcome: members by rank, and the nodes that the selector takes but that cannot be."""
 
-    chosen: tuple[NodeFacts, ...]
+    chosen: tuple[Candidate, ...]
     refused: tuple[tuple[NodeFacts, str], ...]
     wanted: int
     """How many members there should be."""
 
 
-def select(
-    spec: HaVipSpec,
-    nodes: Collection[NodeFacts],
-    *,
-    region: str,
-    v_switch_id: str,
-    members: Collection[str],
-    refused: Mapping[str, str] | None = None,
-) -> Selection:
-    """Choose the members.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the choice depends on besides the spec and the nodes."""
 
-    ``members`` are the instances that are associated now; they are kept before others are taken.
-    ``refused`` are instances that the cloud would not take just now: another node may have their
-    place.
-    """
-    refused = refused or {}
-    fitting: list[NodeFacts] = []
+    region: str
+    v_switch_id: str
+    members: Collection[str]
+    """What is associated now; it is kept before others are taken."""
+    room: int
+    """How many members the HaVip may have of the cluster's nodes."""
+    refused: Mapping[str, str]
+    """What the cloud would not take just now, and why: another node may have its place."""
+    barred: Mapping[str, str]
+    """Nodes by name that must stay out, and why."""
+    network_interfaces: Collection[NetworkInterfaceFacts] = ()
+    """Those of the vSwitch, for members of that type."""
+
+
+def select(spec: HaVipSpec, nodes: Collection[NodeFacts], ground: Ground) -> Selection:
+    """Choose the members."""
+    fitting: list[Candidate] = []
     rejected: list[tuple[NodeFacts, str]] = []
     turned_down: list[tuple[NodeFacts, str]] = []
     for node in sorted(nodes, key=lambda each: each.name):
-        if not _selected(spec, node):
+        if not _selected(spec, node) or node.name in ground.barred:
             continue
-        member = node.instance_id in members
-        reason = _objection(node, region, v_switch_id, member=member) or _taint_objection(
-            spec.members.tolerations, node, member=member
-        )
+        member_id, reason = member_of(spec, node, ground)
+        member = member_id in ground.members
+        reason = reason or _taint_objection(spec.members.tolerations, node, member=member)
         if reason:
             rejected.append((node, reason))
-        elif node.instance_id in refused and not member:
-            turned_down.append((node, refused[node.instance_id]))
+        elif member_id in ground.refused and not member:
+            turned_down.append((node, ground.refused[member_id]))
         else:
-            fitting.append(node)
+            fitting.append(Candidate(node, member_id))
     fitting.sort(
         key=lambda each: (
-            each.instance_id not in members,
-            -spec.election.priority_of(dict(each.labels)),
-            each.name,
+            each.member_id not in ground.members,
+            -spec.election.priority_of(dict(each.node.labels)),
+            each.node.name,
         )
     )
-    chosen, over = fitting[: spec.members.max], fitting[spec.members.max :]
-    too_many = f"There are {spec.members.max} members already, as many as spec.members.max allows."
+    chosen, over = fitting[: ground.room], fitting[ground.room :]
+    too_many = f"There are {ground.room} members already, as many as there may be."
     return Selection(
         chosen=tuple(chosen),
-        refused=(*turned_down, *rejected, *((node, too_many) for node in over)),
-        wanted=min(spec.members.max, len(fitting) + len(turned_down)),
+        refused=(*turned_down, *rejected, *((each.node, too_many) for each in over)),
+        wanted=min(ground.room, len(fitting) + len(turned_down)),
+    )
+
+
+def member_of(spec: HaVipSpec, node: NodeFacts, ground: Ground) -> tuple[str, str]:
+    """Return what the cloud would have of a node as a member, or why there is nothing."""
+    if not node.instance_id:
+        return "", (
+            "Its instance is not known: run the agent there, or set spec.providerID of the Node"
+            " to <region>.<instance-id>."
+        )
+    if node.region and node.region != ground.region:
+        return "", f"It is in region {node.region}, the HaVip in {ground.region}."
+    if spec.members.type is MemberType.NETWORK_INTERFACE:
+        return _network_interface_of(spec, node, ground)
+    return node.instance_id, _v_switch_objection(node, ground)
+
+
+def _v_switch_objection(node: NodeFacts, ground: Ground) -> str:
+    if not node.v_switch_id and node.instance_id not in ground.members:
+        return "Its vSwitch is not known: the cloud does not know its instance."
+    if node.v_switch_id and node.v_switch_id != ground.v_switch_id:
+        return (
+            f"It is in vSwitch {node.v_switch_id}, the HaVip in {ground.v_switch_id}:"
+            " a HaVip cannot leave its vSwitch."
+        )
+    return ""
+
+
+def _network_interface_of(spec: HaVipSpec, node: NodeFacts, ground: Ground) -> tuple[str, str]:
+    """Choose by tags, or any in the HaVip's vSwitch: one that is a member, else the primary."""
+    wish = spec.members.network_interface
+    tags = wish.tags if wish else {}
+    fitting = [
+        each
+        for each in ground.network_interfaces
+        if each.instance_id == node.instance_id
+        and not each.service_managed
+        and tags.items() <= each.tags.items()
+    ]
+    fitting.sort(
+        key=lambda each: (
+            each.network_interface_id not in ground.members,
+            not each.primary,
+            each.network_interface_id,
+        )
+    )
+    if fitting:
+        return fitting[0].network_interface_id, ""
+    if tags:
+        told = ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+        return "", (
+            f"None of its network interfaces in vSwitch {ground.v_switch_id} has the tags {told}:"
+            " tag the one to use, or correct spec.members.networkInterface."
+        )
+    return "", (
+        f"None of its network interfaces is in vSwitch {ground.v_switch_id}: attach one that is."
     )
 
 
@@ -86,31 +155,13 @@ def _selected(spec: HaVipSpec, node: NodeFacts) -> bool:
     return not any(node.labels.get(each, "false") != "false" for each in EXCLUDING_LABELS)
 
 
-def _objection(node: NodeFacts, region: str, v_switch_id: str, *, member: bool) -> str:
-    if not node.instance_id:
-        return (
-            "Its instance is not known: run the agent there, or set spec.providerID of the Node"
-            " to <region>.<instance-id>."
-        )
-    if node.region and node.region != region:
-        return f"It is in region {node.region}, the HaVip in {region}."
-    if not node.v_switch_id and not member:
-        return "Its vSwitch is not known: the cloud does not know its instance."
-    if node.v_switch_id and node.v_switch_id != v_switch_id:
-        return (
-            f"It is in vSwitch {node.v_switch_id}, the HaVip in {v_switch_id}:"
-            " a HaVip cannot leave its vSwitch."
-        )
-    return ""
-
-
 def _taint_objection(tolerations: Collection[Toleration], node: NodeFacts, *, member: bool) -> str:
     for taint in node.taints:
         if taint.key.startswith(CONDITION_TAINTS):
             continue
         if not any(tolerates(each, taint) for each in tolerations):
             return f"It has the taint {taint.key}, which spec.members.tolerations does not name."
-    if not node.ready and not member:
+    if node.ready is False and not member:
         return "It is not ready."
     return ""
 

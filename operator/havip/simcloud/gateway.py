@@ -125,7 +125,7 @@ class Gateway:
     def touch(self) -> Cloud:
         """Give the cloud as it is now to somebody who changes it otherwise than by a call."""
         cloud = self.settle()
-        self._history.before_change(self._clock())
+        cloud.before_change(self._clock())
         return cloud
 
     async def answer(self, request: Request) -> Answer:

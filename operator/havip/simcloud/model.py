@@ -159,7 +159,7 @@ class Cloud:
     def __init__(self, topology: Topology, profile: Profile, chance: random.Random) -> None:
         self._topology = topology
         self.before_change: Callable[[float], None] = lambda _at: None
-        """Told the time of each change that happens by itself."""
+        """Told the time of each change that no call makes, just before it."""
         self.region = topology.region
         self.profile = profile
         self.accounts: dict[str, Account] = {

@@ -101,7 +101,9 @@ class Server:
             )
 
     def _heard(self, address: IPv4Address, mac: str) -> None:
-        self.cloud.settle(self._clock())
+        now = self._clock()
+        self.cloud.settle(now)
+        self.cloud.before_change(now)
         self.cloud.announce(address, mac)
 
     async def _call(self, request: web.Request) -> web.Response:

@@ -21,7 +21,8 @@ from havip.cloud.port import EipFacts, NewEip
 
 PAGE_SIZE = 100
 """EIPs per page, the most the cloud gives."""
-IDS_PER_CALL = 50
+NAMES_PER_CALL = 50
+"""Ids or addresses that one call may ask for."""
 
 GONE = "InvalidAllocationId"
 NOT_BOUND_SO = ("IncorrectEipStatus", "InvalidBindingStatus", GONE)
@@ -32,9 +33,13 @@ class Eips(Family):
     """See ``havip.cloud.port.EipCalls``."""
 
     async def describe_eips(
-        self, *, tags: Mapping[str, str], ids: Collection[str]
+        self,
+        *,
+        tags: Mapping[str, str],
+        ids: Collection[str],
+        addresses: Collection[str] = (),
     ) -> tuple[EipFacts, ...]:
-        """List by tags in one go, then look up the ids that this did not give."""
+        """List by tags in one go, then look up the ids and addresses that this did not give."""
         found: dict[str, EipFacts] = {}
         if tags:
             wanted = [
@@ -45,12 +50,13 @@ class Eips(Family):
                 # The cloud leaves out a filter it does not understand.
                 if tags.items() <= facts.tags.items():
                     found[facts.allocation_id] = facts
-        unknown = sorted(set(ids) - found.keys())
-        for start in range(0, len(unknown), IDS_PER_CALL):
-            some = unknown[start : start + IDS_PER_CALL]
-            request = DescribeEipAddressesRequest(allocation_id=",".join(some))
-            for facts in await self._list_eips(request):
-                if facts.allocation_id in some:
+        for some in _batches(set(ids) - found.keys()):
+            for facts in await self._list_eips(DescribeEipAddressesRequest(allocation_id=some)):
+                if facts.allocation_id in some.split(","):
+                    found[facts.allocation_id] = facts
+        for some in _batches(set(addresses) - {each.address for each in found.values()}):
+            for facts in await self._list_eips(DescribeEipAddressesRequest(eip_address=some)):
+                if facts.address in some.split(","):
                     found[facts.allocation_id] = facts
         return tuple(found.values())
 
@@ -142,6 +148,15 @@ class Eips(Family):
             self._connection, request, "EipAddresses", "EipAddress", "AllocationId"
         )
         return [_eip(item) for item in items]
+
+
+def _batches(names: Collection[str]) -> list[str]:
+    """Write names as the cloud takes them: as lists with commas, not too long."""
+    ordered = sorted(names)
+    return [
+        ",".join(ordered[start : start + NAMES_PER_CALL])
+        for start in range(0, len(ordered), NAMES_PER_CALL)
+    ]
 
 
 def _eip(item: Part) -> EipFacts:

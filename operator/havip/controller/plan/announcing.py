@@ -1,0 +1,36 @@
+"""When the cloud does not follow the holder: ask the holder to announce the address again. Pure.
+
+The closed loop behind ``Consistent``: who owns the address by the register and by its kernel must
+also be the cloud's master instance. An announcement may be lost, so it is asked for anew, each
+time after twice as long.
+"""
+
+import math
+
+from havip.api.havip import AnnounceRequest, Holder
+from havip.controller.observe import Observation
+
+FIRST_SECONDS = 3.0
+"""How long the cloud may take to follow before it is asked for the first time."""
+
+
+def announcing(seen: Observation, holder: Holder | None) -> tuple[AnnounceRequest | None, float]:
+    """Return the request to make (None when all is well), and when to look again, in seconds."""
+    before = seen.havip.status.announce_request
+    mine = seen.mine
+    if holder is None or holder.since is None or mine is None or seen.deleting:
+        return None, math.inf
+    node, address = seen.node(holder.node), seen.havip.status.address
+    if node is None or node.agent is None or address not in node.agent.kernel_addresses:
+        # Nothing to announce there; the condition Consistent says so.
+        return None, math.inf
+    if mine.master_instance_id == seen.member_id_of(holder.node):
+        return None, math.inf
+    lag = (seen.now - holder.since).total_seconds()
+    due = 0 if lag < FIRST_SECONDS else int(math.log2(lag / FIRST_SECONDS)) + 1
+    again = FIRST_SECONDS * 2**due - lag
+    if due == 0:
+        return None, again
+    if before is not None and before.epoch == holder.epoch and before.number >= due:
+        return before, again
+    return AnnounceRequest(epoch=holder.epoch, number=due), again

@@ -1,0 +1,168 @@
+"""What becomes of the routes that lead to the HaVip, and the next step towards it.
+
+Pure. The cloud changes one entry of a route table at a time, and takes a few to HaVips in all.
+Ours are the routes of ``spec.routes``, and those that were in it and are on record in the status.
+Others that lead to the HaVip are left alone while the object lives.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from havip.api.conditions import ConditionStatus, Reason
+from havip.api.errors import HaVipError, QuotaExceeded
+from havip.api.havip import HaVip, RouteState, RouteStatus
+from havip.cloud.port import HaVipFacts, RouteFacts
+from havip.controller.cloudview import RouteView
+from havip.controller.needs import Listing, routes
+from havip.controller.observe import Observation
+from havip.controller.plan.outcome import NOT_WANTED_ROUTES, RoutesPart, Verdict
+from havip.controller.plan.quota import table_is_full
+from havip.controller.plan.steps import (
+    CreateRoute,
+    DeleteRoute,
+    Step,
+    route_subject,
+    subject,
+)
+
+TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
+
+Key = tuple[str, str]
+"""Route table and destination."""
+
+
+@dataclass
+class _Sheet:
+    """What is gathered while the routes are gone through one by one."""
+
+    status: list[RouteStatus] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    watch: set[Listing[Any]] = field(default_factory=set)
+
+    def note(self, key: Key, state: RouteState, reason: str = "") -> None:
+        self.status.append(
+            RouteStatus(route_table_id=key[0], destination=key[1], state=state, reason=reason)
+        )
+
+
+def routes_part(seen: Observation, mine: HaVipFacts) -> RoutesPart | None:
+    """Decide on the routes of a living HaVip; None while not all of their tables were seen.
+
+    Old ones go first, so as to make room.
+    """
+    wanted = {(each.route_table_id, each.destination) for each in seen.havip.spec.routes}
+    on_record = {(each.route_table_id, each.destination) for each in seen.havip.status.routes}
+    if not wanted and not on_record:
+        return RoutesPart()
+    if any(table not in seen.routes for table, _ in wanted | on_record):
+        return None
+    sheet = _Sheet()
+    for key in sorted(on_record - wanted):
+        _drop(seen, mine, key, sheet)
+    for key in sorted(wanted):
+        _have(seen, mine, key, sheet)
+    step = next((each for each in sheet.steps if subject(each) not in seen.resting), None)
+    return RoutesPart(
+        _verdict(sheet.status, bool(wanted)), tuple(sheet.status), step, frozenset(sheet.watch)
+    )
+
+
+def entries_to(mine_id: str, view: RouteView) -> tuple[RouteFacts, ...]:
+    """Return the entries of a table that lead to this HaVip."""
+    return tuple(each for each in view.entries if each.next_hop_id == mine_id)
+
+
+def found_before(havip: HaVip, key: Key) -> bool:
+    """Whether an adopted HaVip had this route already."""
+    return havip.status.adopted is not None and " ".join(key) in havip.status.adopted.routes
+
+
+def _have(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
+    """Have a route."""
+    table, destination = key
+    view = seen.routes[table]
+    if view.error is not None:
+        sheet.note(key, RouteState.REFUSED, str(view.error))
+        return
+    entry = next(
+        (e for e in entries_to(mine.ha_vip_id, view) if e.destination == destination), None
+    )
+    if entry is not None and entry.settled:
+        sheet.note(key, RouteState.BOUND)
+        return
+    if entry is not None:
+        sheet.watch.add(routes(table))
+        sheet.note(key, RouteState.CREATING, f"The cloud says {entry.status}.")
+        return
+    refusal: HaVipError | None = seen.refusal(route_subject(table, destination))
+    refusal = refusal or table_is_full(seen, table, view)
+    if refusal is not None:
+        sheet.note(key, RouteState.REFUSED, str(refusal))
+        # What is set back is tried again in time; what is over a limit is not even asked for.
+        if isinstance(refusal, QuotaExceeded):
+            return
+    else:
+        sheet.note(key, RouteState.CREATING)
+    if not _is_free(view):
+        sheet.watch.add(routes(table))
+        return
+    name = f"HaVip {seen.havip.metadata.namespace}/{seen.havip.metadata.name}"
+    sheet.steps.append(CreateRoute(table, destination, mine.ha_vip_id, name))
+
+
+def _drop(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
+    """Be rid of a route that is not wanted any more."""
+    table, destination = key
+    if found_before(seen.havip, key):
+        return
+    view = seen.routes[table]
+    if view.error is not None:
+        # A table that is gone has taken its entries along.
+        return
+    step, passing = removal(mine.ha_vip_id, view, (destination,))
+    if step is not None:
+        sheet.steps.append(step)
+    elif not passing and view.sure:
+        return
+    sheet.watch.add(routes(table))
+    sheet.note(key, RouteState.DELETING)
+
+
+def removal(
+    mine_id: str, view: RouteView, destinations: Iterable[str] | None = None
+) -> tuple[Step | None, bool]:
+    """Return the step that removes an entry to the HaVip, and whether one has to be waited for.
+
+    ``destinations`` says which; all of the table if left out.
+    """
+    for each in entries_to(mine_id, view):
+        if destinations is None or each.destination in destinations:
+            if not _is_free(view):
+                return None, True
+            return DeleteRoute(each.route_table_id, each.destination, each.route_entry_id), False
+    return None, False
+
+
+def _is_free(view: RouteView) -> bool:
+    return view.free and all(each.settled for each in view.entries)
+
+
+def _verdict(status: list[RouteStatus], wanted: bool) -> Verdict:
+    refused = [each for each in status if each.state is RouteState.REFUSED]
+    if refused:
+        told = "; ".join(
+            f"{each.destination} in {each.route_table_id}: {each.reason.rstrip('.')}"
+            for each in refused[:3]
+        )
+        return Verdict(FALSE, Reason.ROUTE_REFUSED, f"{told}.")
+    under_way = [each for each in status if each.state is not RouteState.BOUND]
+    if under_way:
+        told = ", ".join(f"{e.destination} in {e.route_table_id}" for e in under_way[:3])
+        unbinding = all(each.state is RouteState.DELETING for each in under_way)
+        reason = Reason.UNBINDING if unbinding else Reason.BINDING
+        # What goes does not keep what is there from working.
+        return Verdict(TRUE if unbinding else FALSE, reason, f"Under way: {told}.")
+    if not wanted:
+        return NOT_WANTED_ROUTES
+    return Verdict(TRUE, Reason.BOUND, f"{len(status)} routes lead to the HaVip.")

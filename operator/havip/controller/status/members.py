@@ -1,0 +1,103 @@
+"""What is reported of the members, and what ``MembersReady`` says of them. Pure."""
+
+from collections.abc import Sequence
+
+from havip.api.conditions import ConditionStatus, Reason
+from havip.api.havip import HaVipStatus, MemberState, MemberStatus
+from havip.controller.observe import Observation
+from havip.controller.plan.outcome import Member, Plan, Verdict
+
+LISTED_REFUSALS = 50
+
+TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
+
+
+def members_of(seen: Observation, planned: Plan) -> tuple[MemberStatus, ...]:
+    """Return the members to report."""
+    if seen.deleting and seen.cloud is not None:
+        left = seen.cloud.mine.associated_instances if seen.cloud.mine else frozenset()
+        return tuple(
+            each.model_copy(update={"state": MemberState.UNASSOCIATING})
+            for each in seen.havip.status.members
+            if (each.network_interface_id or each.instance_id) in left
+        )
+    if planned.wanted is None:
+        return seen.havip.status.members
+    shown: list[MemberStatus] = []
+    refusals = 0
+    for each in planned.members:
+        if each.state is MemberState.REFUSED:
+            refusals += 1
+            if refusals > LISTED_REFUSALS:
+                continue
+        shown.append(_member(seen, each))
+    return tuple(shown)
+
+
+def _member(seen: Observation, member: Member) -> MemberStatus:
+    node, uid = member.node, seen.havip.metadata.uid
+    agent = node.agent
+    healthy = agent.healthy.get(uid) if agent else None
+    reason = member.reason
+    if not reason and member.state is MemberState.ASSOCIATED:
+        if agent is None:
+            reason = "No agent reports from this node: see that the DaemonSet runs there."
+        elif seen.silent(node):
+            reason = "Its agent is silent: see whether the node and the agent's pod run."
+        elif healthy is False:
+            failed = [
+                f"{each.name}: {each.message}"
+                for each in agent.health
+                if each.uid == uid and not each.healthy
+            ]
+            reason = "; ".join(failed) or "A health check fails."
+    by_card = member.member_id != node.instance_id
+    return MemberStatus(
+        node=node.name,
+        instance_id=node.instance_id,
+        network_interface_id=member.member_id if by_card else "",
+        state=member.state,
+        healthy=healthy,
+        priority=seen.havip.spec.election.priority_of(dict(node.labels)),
+        reason=reason,
+    )
+
+
+def is_ready(member: MemberStatus) -> bool:
+    """Whether a member can own the address."""
+    return (
+        member.state is MemberState.ASSOCIATED and member.healthy is not False and not member.reason
+    )
+
+
+def members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
+    """Return what ``MembersReady`` says."""
+    states = [each.state for each in after.members]
+    refused = [each for each in after.members if each.state is MemberState.REFUSED]
+    fenced = [each for each in after.members if each.state is MemberState.FENCED]
+    if wanted == 0:
+        why = _reasons([*refused, *fenced])
+        return Verdict(
+            FALSE,
+            Reason.NO_MEMBERS,
+            f"No node can be a member. {why}"
+            if why
+            else "The selector takes no node: correct"
+            " spec.members.nodeSelector or label the nodes.",
+        )
+    counts = f"{ready} of {wanted} members are ready."
+    if ready >= wanted:
+        return Verdict(TRUE, Reason.ALL_MEMBERS_READY, f"{counts} {_reasons(fenced)}".strip())
+    if MemberState.ASSOCIATING in states:
+        return Verdict(FALSE, Reason.MEMBERS_JOINING, counts)
+    ill = [each for each in after.members if each.state is MemberState.ASSOCIATED and each.reason]
+    associated = states.count(MemberState.ASSOCIATED)
+    if associated < wanted and refused:
+        return Verdict(FALSE, Reason.MEMBER_REFUSED, f"{counts} {_reasons(refused)}")
+    return Verdict(FALSE, Reason.MEMBERS_MISSING, f"{counts} {_reasons([*ill, *fenced])}".strip())
+
+
+def _reasons(members: Sequence[MemberStatus]) -> str:
+    """Why the first few of these are not ready, as one sentence."""
+    told = "; ".join(f"{each.node}: {each.reason.rstrip('.')}" for each in members[:3])
+    return f"{told}." if told else ""
