@@ -163,6 +163,19 @@ class TestAKeyThatEnds:
             source.current()
         assert len(asked) == 2
 
+    def test_that_is_refused_is_renewed_before_its_end_unless_it_is_young(
+        self, source: Renewed, clock: Clock
+    ) -> None:
+        held = Held(source)
+        held.discard()
+        assert key(held) == "STS.1"
+        clock.now += RENEW_AGAIN_SECONDS - 1
+        held.discard()
+        assert key(held) == "STS.1"
+        clock.now += 1
+        held.discard()
+        assert key(held) == "STS.2"
+
     def test_is_renewed_by_one_caller_while_the_others_go_on(self, clock: Clock) -> None:
         begun, go = threading.Event(), threading.Event()
         asked: list[str] = []

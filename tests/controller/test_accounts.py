@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from havip.api.errors import CredentialsRefused, NotFound, UserError
+from havip.api.errors import CredentialsRefused, NotFound, Unavailable, UserError
 from havip.api.havipclass import HaVipClass
 from havip.api.names import DEFAULT_NAMESPACE
 from havip.cloud.alibaba import AlibabaCloud
@@ -22,7 +22,7 @@ from havip.cloud.limiter import Buckets
 from havip.cloud.port import Cloud, NewEip, NewHaVip
 from havip.controller.accounts import Account, Accounts, Place
 from havip.controller.kube import Kube
-from havip.controller.listings import (
+from havip.controller.needs import (
     EIPS,
     HA_VIPS,
     INSTANCES,
@@ -34,7 +34,7 @@ from havip.controller.listings import (
 from havip.controller.poller import Pace
 from havip.simcloud.policy import Policy, Statement
 from havip.simcloud.topology import Account as Key
-from havip.simcloud.topology import Topology, VSwitch, sample, sample_of_two_accounts
+from havip.simcloud.topology import Role, Topology, VSwitch, sample, sample_of_two_accounts
 from lab.controlplane import ControlPlane
 
 from .conftest import CLUSTER_ID, Cluster, cluster_with
@@ -43,11 +43,20 @@ pytestmark = pytest.mark.apiserver
 
 PACE = Pace(drift=60.0, settle=0.02, backoff=0.02, retry=0.2)
 FIRST, SECOND = "1000000000000001", "1000000000000002"
+PROVIDER = f"acs:ram::{FIRST}:oidc-provider/ack-rrsa-c1"
+TOKEN = "token-of-the-pod"
+ROLE = Role(
+    name="operator",
+    account_id=FIRST,
+    oidc_provider_arn=PROVIDER,
+    oidc_tokens=(TOKEN,),
+    session_seconds=2.0,
+)
 TAGS = {"havip.dev/cluster": CLUSTER_ID}
 
 
 def topology() -> Topology:
-    """Two accounts; the first has two keys and two vSwitches."""
+    """Two accounts; the first has two keys, two vSwitches and a role."""
     plain = sample_of_two_accounts()
     another = VSwitch(
         v_switch_id="vsw-more",
@@ -56,7 +65,8 @@ def topology() -> Topology:
         zone_id="cn-hangzhou-h",
         reserved_addresses=(IPv4Address("10.77.1.1"),),
     )
-    return plain.model_copy(update={"v_switches": (*plain.v_switches, another)})
+    more: dict[str, Any] = {"v_switches": (*plain.v_switches, another), "roles": (ROLE,)}
+    return plain.model_copy(update=more)
 
 
 class Clock:
@@ -294,15 +304,15 @@ class TestAKeyThatIsRefused:
         for _ in range(2):
             await bench.listed(one, "one")
         assert one.listings.of("one", HA_VIPS).error is None
-        refusal = one.listings.refusal(one.cloud)
+        refusal = one.listings.failure(one.cloud)
         assert refusal is not None
         assert refusal.code == "InvalidAccessKeyId.Inactive"
-        assert one.listings.refusal(more.cloud) is None
+        assert one.listings.failure(more.cloud) is None
         bench.control.set_key_active("AK-SIM", True)
 
         async def once_more() -> bool:
             await bench.listed(one, "one")
-            return one.listings.refusal(one.cloud) is None
+            return one.listings.failure(one.cloud) is None
 
         async with asyncio.timeout(20):
             while not await once_more():
@@ -314,8 +324,8 @@ class TestAKeyThatIsRefused:
         more.listings.needs("one-more", Needs(allocates=True))
         await bench.until(lambda: more.listings.of("one-more", EIPS).latest)
         assert more.listings.of("one-more", EIPS).error is None
-        assert more.listings.refusal(one.cloud) is None
-        assert more.listings.refusal(more.cloud) is not None
+        assert more.listings.failure(one.cloud) is None
+        assert more.listings.failure(more.cloud) is not None
 
     async def test_names_the_permission_and_leaves_the_other_listings_alone(
         self, bench: Bench
@@ -331,7 +341,53 @@ class TestAKeyThatIsRefused:
         assert one.listings.of("one", HA_VIPS).error is None
         bench.control.set_policy(FIRST, None)
         await bench.until(lambda: one.listings.of("one", EIPS).latest)
-        assert one.listings.refusal(one.cloud) is None
+        assert one.listings.failure(one.cloud) is None
+
+
+class TestAClassWhoseCredentialsCannotBeHad:
+    """A role by the service account, whose sessions end at once, while STS gives no others."""
+
+    @pytest.fixture
+    async def away(self, bench: Bench, tmp_path: Path) -> Account:
+        file = tmp_path / "token"
+        file.write_text(TOKEN)
+        oidc = {"roleArn": ROLE.arn, "oidcProviderArn": PROVIDER, "tokenFile": str(file)}
+        bench.cluster.klass("rrsa", credentials={"oidc": oidc})
+        rrsa = await bench.of("rrsa")
+        assert rrsa.identity is not None
+        bench.control.fault("AssumeRoleWithOIDC", "error-503", lasts=0)
+        return rrsa
+
+    async def test_is_told_and_holds_up_no_other(self, bench: Bench, away: Account) -> None:
+        one = await bench.of("one")
+        assert one.listings is away.listings
+        errors = []
+        async with asyncio.timeout(20):
+            while away.listings.failure(away.cloud) is None:
+                await bench.listed(one, "one")
+                errors.append(one.listings.of("one", HA_VIPS).error)
+        assert isinstance(away.listings.failure(away.cloud), Unavailable)
+        assert set(errors) == {None}
+        assert one.listings.failure(one.cloud) is None
+
+    async def test_is_tried_beside_the_listing_and_heals(self, bench: Bench, away: Account) -> None:
+        one = await bench.of("one")
+        async with asyncio.timeout(20):
+            while away.listings.failure(away.cloud) is None:
+                await bench.listed(one, "one")
+        bench.control.clear_faults()
+        bench.control.fault("AssumeRoleWithOIDC", "timeout-before")
+        asked = bench.count("AssumeRoleWithOIDC")
+        async with asyncio.timeout(20):
+            while bench.count("AssumeRoleWithOIDC") == asked:
+                await bench.listed(one, "one")
+        await bench.listed(one, "one")
+        # The listing came while the trial was still waiting for its key.
+        assert bench.control.calls("AssumeRoleWithOIDC")[-1].status is None
+        bench.control.clear_faults()
+        async with asyncio.timeout(30):
+            while away.listings.failure(away.cloud) is not None:
+                await bench.listed(one, "one")
 
 
 class TestWithoutSts:
@@ -462,7 +518,7 @@ class TestWhatAHaVipNeeds:
         assert isinstance(one.listings.of("one", routes("vtb-none")).error, NotFound)
         await bench.listed(one, "one")
         assert one.listings.of("one", HA_VIPS).error is None
-        assert one.listings.refusal(one.cloud) is None
+        assert one.listings.failure(one.cloud) is None
 
 
 def test_the_sample_has_what_these_tests_build_on() -> None:
