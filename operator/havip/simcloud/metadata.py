@@ -74,7 +74,8 @@ class Metadata:
         cloud, primary = self.cloud, instance.primary
         switch = cloud.v_switches[instance.v_switch_id]
         vpc = cloud.vpcs[switch.vpc_id]
-        owner = vpc.account_id or next(iter(cloud.accounts.values())).account_id
+        anybody = next((key.account_id for key in cloud.accounts.values()), "")
+        owner = vpc.account_id or anybody
         role = cloud.roles.get(instance.ram_role)
         macs = {}
         for card in cloud.interfaces_of(instance.instance_id):
