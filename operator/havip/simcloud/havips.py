@@ -11,8 +11,8 @@ from typing import Any
 
 from . import tags
 from .calls import VPC, Action, Call, numbered_page, timestamp
-from .model import DEFAULT_RESOURCE_GROUP, HaVip, HaVipStatus
-from .topology import VSwitch
+from .model import HaVip, HaVipStatus
+from .topology import DEFAULT_RESOURCE_GROUP, VSwitch
 from .wire import ApiError, invalid
 
 MAX_FILTERS = 5
