@@ -6,7 +6,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from havip.api.base import Model, Rule
-from havip.api.fields import Description, Name, ResourceGroupId, Tags, begins_with
+from havip.api.fields import (
+    CloudText,
+    Description,
+    Name,
+    ResourceGroupId,
+    Tags,
+    begins_with,
+)
 
 
 class InternetChargeType(StrEnum):
@@ -92,6 +99,16 @@ class EipSpec(Model):
 class Route(Model):
     """A route whose next hop is the HaVip."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)"
+            " && has(self.description) == has(oldSelf.description)"
+            " && (!has(self.description) || self.description == oldSelf.description)",
+            "name and description of a route cannot change: remove the route, and add it again"
+            " when status.routes shows it no more",
+        ),
+    )
+
     route_table_id: Annotated[
         str,
         Field(max_length=64, description="Route table that gets the route."),
@@ -119,3 +136,11 @@ class Route(Model):
             "a HaVip is sent no multicast, broadcast or loopback traffic: route another block",
         ),
     ]
+    name: Annotated[
+        Annotated[CloudText, Field(min_length=2, max_length=128)] | None,
+        Field(description="Name of the route in the cloud."),
+    ] = None
+    description: Annotated[
+        Annotated[CloudText, Field(min_length=2, max_length=255)] | None,
+        Field(description="Description in the cloud; the HaVip's namespace and name if left out."),
+    ] = None

@@ -202,6 +202,23 @@ def switch_over(world: World, name: str, other: str, span: float) -> None:
     world.tell(name, Switchover(None))
 
 
+def clear(world: World, name: str, other: str, span: float) -> None:
+    """The controller takes the holder out of the register, alive or not."""
+    world.clear()
+
+
+def fence_and_clear(world: World, name: str, other: str, span: float) -> None:
+    """The controller takes the holder and its members out of the cloud, then of the register."""
+    record = world.register.record
+    if record.holder is None:
+        return
+    fenced = record.members | {record.holder}
+    for each in sorted(fenced - world.fenced):
+        world.fence(each)
+        world.at(world.now + span, lambda n=each: world.readmit(n))  # type: ignore[misc]
+    world.clear(fenced)
+
+
 FAULTS = (
     crash,
     kill,
@@ -213,4 +230,6 @@ FAULTS = (
     leave,
     sicken,
     switch_over,
+    clear,
+    fence_and_clear,
 )

@@ -12,7 +12,7 @@ from typing import Any
 from havip.api.conditions import ConditionStatus, Reason
 from havip.api.errors import HaVipError, QuotaExceeded
 from havip.api.havip import HaVip, RouteState, RouteStatus
-from havip.cloud.port import HaVipFacts, RouteFacts
+from havip.cloud.port import HaVipFacts, NewRoute, RouteFacts
 from havip.controller.cloudview import RouteView
 from havip.controller.needs import Listing, routes
 from havip.controller.observe import Observation
@@ -107,8 +107,13 @@ def _have(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
     if not _is_free(view):
         sheet.watch.add(routes(table))
         return
-    name = f"HaVip {seen.havip.metadata.namespace}/{seen.havip.metadata.name}"
-    sheet.steps.append(CreateRoute(table, destination, mine.ha_vip_id, name))
+    sheet.steps.append(CreateRoute(_new_route(seen.havip, mine.ha_vip_id, key)))
+
+
+def _new_route(havip: HaVip, ha_vip_id: str, key: Key) -> NewRoute:
+    wish = next(e for e in havip.spec.routes if (e.route_table_id, e.destination) == key)
+    whose = f"HaVip {havip.metadata.namespace}/{havip.metadata.name}"
+    return NewRoute(*key, ha_vip_id, wish.name or "", wish.description or whose)
 
 
 def _drop(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
