@@ -128,6 +128,7 @@ def _is_back(seen: Observation, fenced: FencedMember) -> bool:
         and not seen.silent(node)
         and node.agent is not None
         and (address is None or address not in node.agent.kernel_addresses)
+        and all(each.uid != seen.havip.metadata.uid for each in node.agent.holds)
     )
 
 
