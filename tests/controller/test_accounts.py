@@ -33,8 +33,9 @@ from havip.controller.needs import (
 )
 from havip.controller.poller import Pace
 from havip.simcloud.policy import Policy, Statement
+from havip.simcloud.samples import two_accounts
 from havip.simcloud.topology import Account as Key
-from havip.simcloud.topology import Role, Topology, VSwitch, sample, sample_of_two_accounts
+from havip.simcloud.topology import Role, Topology, VSwitch, sample
 from lab.controlplane import ControlPlane
 
 from .conftest import CLUSTER_ID, Cluster, cluster_with
@@ -57,7 +58,7 @@ TAGS = {"havip.dev/cluster": CLUSTER_ID}
 
 def topology() -> Topology:
     """Two accounts; the first has two keys, two vSwitches and a role."""
-    plain = sample_of_two_accounts()
+    plain = two_accounts()
     another = VSwitch(
         v_switch_id="vsw-more",
         vpc_id="vpc-sim",
@@ -520,5 +521,5 @@ class TestWhatAHaVipNeeds:
 
 
 def test_the_sample_has_what_these_tests_build_on() -> None:
-    assert {each.account_id for each in sample_of_two_accounts().accounts} == {FIRST, SECOND}
+    assert {each.account_id for each in two_accounts().accounts} == {FIRST, SECOND}
     assert sample().accounts[0].account_id == FIRST
