@@ -77,6 +77,7 @@ class Observer:
     _seen_at: dict[Listing[Any], float] = field(default_factory=dict)
     """When the listings began that the last look saw; others may have come in since."""
     _deleting: bool = False
+    _adopting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
     _ownership: _Ownership | None = None
     _register: tuple[str, float] = ("", 0.0)
@@ -105,6 +106,9 @@ class Observer:
         if deleting and not self._deleting:
             # The order of a deletion depends on who is the master now.
             self._deleting, self._changed_at[HA_VIPS] = True, now
+        if havip.spec.adopt and havip.status.adopted is None and not self._adopting:
+            # Somebody else may have taken it, or changed it, since it was listed last.
+            self._adopting, self._changed_at[HA_VIPS] = True, now
         self._enter(account, havip, klass)
         seen = Observation(
             now=datetime.now(UTC),
@@ -314,6 +318,8 @@ class Observer:
     ) -> AdoptedState | None:
         """Look at what a HaVip has that is about to be adopted; once, before it is changed."""
         if havip.spec.adopt is None or havip.status.adopted is not None or mine is None:
+            return None
+        if not self._is_fresh(HA_VIPS):
             return None
         if self._found is None or self._found[0] != mine.ha_vip_id:
             leading: list[str] = []
