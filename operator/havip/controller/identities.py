@@ -29,8 +29,9 @@ class Identities:
     seconds, then less and less often.
     """
 
-    def __init__(self, retry: float) -> None:
+    def __init__(self, retry: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._retry = retry
+        self._clock = clock
         self._inquiries: dict[Hashable, _Inquiry] = {}
 
     async def of(self, credentials: Hashable, connect: Callable[[], Cloud]) -> Identity | None:
@@ -43,7 +44,7 @@ class Identities:
             known = self._inquiries[credentials] = _Inquiry(self._ask(credentials, connect))
         if known.identity is None and known.failures == 0:
             await asyncio.wait([known.task])
-        elif known.identity is None and known.task.done() and time.monotonic() >= known.again_at:
+        elif known.identity is None and known.task.done() and self._clock() >= known.again_at:
             known.task = self._ask(credentials, connect)
         return known.identity
 
@@ -66,4 +67,4 @@ class Identities:
         known = self._inquiries[credentials]
         known.failures += 1
         pause = min(self._retry * 2.0 ** (known.failures - 1), LONGEST_PAUSE_SECONDS)
-        known.again_at = time.monotonic() + pause
+        known.again_at = self._clock() + pause

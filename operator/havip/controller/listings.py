@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from havip.api.errors import BugError, CredentialsRefused, HaVipError
 from havip.api.names import TAG_CLUSTER
-from havip.cloud.limiter import Buckets
+from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import Cloud
 from havip.controller.needs import ALL, Kind, Listing, Needs
 from havip.controller.poller import REFUSED_SECONDS, Pace, Poller, Snapshot
@@ -96,7 +96,7 @@ class Listings:
         self._turns: defaultdict[Listing[Any], itertools.count[int]] = defaultdict(itertools.count)
         # Who failed at what, until when somebody else is asked first, and how.
         self._failed: dict[tuple[Cloud, Listing[Any]], tuple[float, HaVipError]] = {}
-        self.buckets = Buckets()
+        self.buckets = Buckets(lambda: TokenBucket(clock=clock))
         """Of all that call this account and region: the cloud counts their calls together."""
         self.turns = Turns()
         """Who changes which route table."""
