@@ -13,6 +13,8 @@ from havip.controller.clock import Clock
 
 T = TypeVar("T")
 
+TICK_SECONDS = 1e-6
+
 
 class Moments:
     """The time of one life at a time: seconds since it began, and the date that makes of it."""
@@ -30,8 +32,13 @@ class Moments:
         return self._began + self.seconds
 
     def clock(self) -> Clock:
-        """The clock of a controller."""
-        return Clock(lambda: self.seconds, lambda: datetime.fromtimestamp(self.unix(), UTC))
+        """The clock of a controller. It is never the same moment twice, as on a machine."""
+
+        def monotonic() -> float:
+            self.seconds += TICK_SECONDS
+            return self.seconds
+
+        return Clock(monotonic, lambda: datetime.fromtimestamp(self.unix(), UTC))
 
 
 class _Selector(selectors.DefaultSelector):
