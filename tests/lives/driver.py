@@ -173,6 +173,14 @@ class _User:
         if scene.holder and lease is not None:
             holding = {"holderIdentity": scene.holder, "leaseTransitions": 1}
             self._store.put(LEASES + lease_name(UID), {**lease, "spec": holding})
+            self._announce(scene.holder)
+
+    def _announce(self, node: str) -> None:
+        """Let the cloud see who has the address now."""
+        state = self._control.state()
+        macs = {each["instanceId"]: each["macAddress"] for each in state["instances"]}
+        for each in state["haVips"]:
+            self._control.announce(each["address"], macs[f"i-{node}"])
 
     def _spec(self, scene: Scene) -> dict[str, Any]:
         spec = dict(scene.spec or {})
@@ -266,4 +274,3 @@ class _User:
 
     def _say(self, told: str) -> None:
         self._outcome.lines.append(f"{self._stage.moments.seconds:9.3f}  {told}")
-

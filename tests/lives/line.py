@@ -54,9 +54,7 @@ class Mishap:
         """Read what ``str`` wrote."""
         call, kind = text.split(":")
         action, number = call.split("#")
-        return cls(
-            action, int(number), Blow(kind) if kind in set(Blow) else FaultKind(kind)
-        )
+        return cls(action, int(number), Blow(kind) if kind in set(Blow) else FaultKind(kind))
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,7 @@ class Line(Executor):
             return answer
         self._counts[action.name] += 1
         number = self._counts[action.name]
-        passed = Passed(
-            f"{action.name}#{number}", action.name, number, action.changes, self.scene
-        )
+        passed = Passed(f"{action.name}#{number}", action.name, number, action.changes, self.scene)
         self.calls.append(passed)
         if action.changes:
             self.before_change(passed.call)

@@ -206,9 +206,7 @@ HELD = Life(
 
 # -- adopted: theirs has the instance i-node4, eip-found, a route and a tag
 
-THEIRS = HaVip(
-    frozenset({STRANGER}), "theirs", "made by hand", tags={"a": "b"}, ours=True
-)
+THEIRS = HaVip(frozenset({STRANGER}), "theirs", "made by hand", tags={"a": "b"}, ours=True)
 
 
 def and_ours(*nodes: int, **more: Any) -> HaVip:

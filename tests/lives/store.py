@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import itertools
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +16,12 @@ ANSWER_SECONDS = 0.004
 """To a call, and again from it."""
 WATCH_SECONDS = 0.002
 """From a change to those who watch."""
+
+
+def _copy(body: Json) -> Json:
+    copied: Json = pickle.loads(pickle.dumps(body))
+    return copied
+
 
 Watch = Callable[[str, Json, bool], None]
 """Is told the path of an object, the object, and whether it is gone."""
@@ -33,7 +39,7 @@ class Store(Kube):
     def watched(self, watch: Watch) -> Iterator[None]:
         """Tell somebody of all there is and of all changes, within the block."""
         for path, body in self.objects.items():
-            watch(path, copy.deepcopy(body), False)
+            watch(path, _copy(body), False)
         self._watches.append(watch)
         try:
             yield
@@ -64,7 +70,7 @@ class Store(Kube):
 
     async def _request(self, method: str, path: str, body: object = None) -> Json:
         await asyncio.sleep(ANSWER_SECONDS)
-        answer = copy.deepcopy(self._answer(method, path, body))
+        answer = _copy(self._answer(method, path, body))
         await asyncio.sleep(ANSWER_SECONDS)
         return answer
 
@@ -91,7 +97,7 @@ class Store(Kube):
         return self.objects.get(stored, found)
 
     def _patch(self, path: str, found: Json, operations: list[Json]) -> Json:
-        patched = copy.deepcopy(found)
+        patched = _copy(found)
         for each in operations:
             *way, last = each["path"].strip("/").split("/")
             place = patched
@@ -100,7 +106,7 @@ class Store(Kube):
             if each["op"] == "test" and place.get(last) != each["value"]:
                 raise KubernetesError(f"{path} changed", 422)
             if each["op"] == "add":
-                place[last] = copy.deepcopy(each["value"])
+                place[last] = _copy(each["value"])
         metadata = patched["metadata"]
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
             self._tell(path, self.objects.pop(path), True)
@@ -109,6 +115,6 @@ class Store(Kube):
         return self.objects[path]
 
     def _tell(self, path: str, body: Json, gone: bool) -> None:
-        told = copy.deepcopy(body)
+        told = _copy(body)
         for watch in self._watches:
             asyncio.get_running_loop().call_later(WATCH_SECONDS, watch, path, told, gone)
