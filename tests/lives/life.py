@@ -119,6 +119,11 @@ class Scene:
     also: Callable[[Picture], Picture] = lambda before: before
     """What becomes of what others had."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the object goes, and what it had stays."""
+        return self.spec is None and self.has is not None
+
     def wanted(self, before: Picture) -> Picture:
         """Return what must be in the cloud at the end of it."""
         before = self.also(before)
