@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.lives.campaign import DEATHS, PROFILES, Task, mishaps, run, run_all
 from tests.lives.driver import Outcome
-from tests.lives.line import Mishap
+from tests.lives.line import Blow, Mishap
 from tests.lives.lives import LIVES
 from tests.lives.picture import by_hand, least
 
@@ -33,7 +33,7 @@ class Row:
     def add(self, task: Task, outcome: Outcome) -> None:
         """Count a life."""
         self.lives += 1
-        self.deaths += task.mishap is not None and task.mishap.kind in DEATHS
+        self.deaths += task.mishap is not None and task.mishap.kind in {*DEATHS, Blow.DIES_UNSEEN}
         self.leaked += outcome.leaked
         self.doubled += outcome.doubled
         self.seconds += outcome.seconds

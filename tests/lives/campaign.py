@@ -53,7 +53,16 @@ UNREADABLE = (
 LATE = (FaultKind.STALE, FaultKind.EMPTY)
 """The answer is of the past, or of a replica that knows nothing yet."""
 
-CHANGES = (*DEATHS, *EDITS, *LOST, *REFUSED, *UNREADABLE, FaultKind.HANG)
+CHANGES = (
+    *DEATHS,
+    Blow.DIES_UNSEEN,
+    Blow.DROPS_UNSEEN,
+    *EDITS,
+    *LOST,
+    *REFUSED,
+    *UNREADABLE,
+    FaultKind.HANG,
+)
 LOOKS = (LOST, REFUSED, UNREADABLE, LATE)
 
 PROFILES: dict[str, Profile] = {
@@ -126,6 +135,7 @@ def run(task: Task) -> Outcome:
     if not outcome.complaints:
         # What went well is not told, and does not have to be handed to another process.
         outcome.lines.clear()
+    outcome.log.clear()
     return outcome
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from havip.api.conditions import ConditionType
 from havip.api.names import FINALIZER, lease_name
-from havip.simcloud.faults import FaultKind
+from havip.simcloud.faults import FaultKind, Record
 from havip.simcloud.server import RunningCloud
 from tests.lives import moments
 from tests.lives.controller import HAVIP, LEASES, SECRET, Ground, controller, key
@@ -58,6 +58,8 @@ class Outcome:
     """The one before the life, and those at the end of each scene."""
     seconds: float = 0.0
     """Of the life's own time."""
+    log: list[Record] = field(default_factory=list)
+    """The calls as the cloud saw them."""
     lines: list[str] = field(default_factory=list)
 
 
@@ -109,7 +111,7 @@ class _User:
         self._rests = rests
         self._trouble = trouble
         self._control.reset(seed)
-        self._adopted = life.before(Sdk(stage.cloud.endpoint))
+        self._adopted = life.before(Sdk(stage.cloud.endpoint), stage.moments.pass_by)
         self._control.clear_calls()
         mishap = outcome.mishap
         self._store = Store()
@@ -148,9 +150,8 @@ class _User:
         outcome.calls, outcome.struck = self._line.calls, self._line.struck
         outcome.log = self._control.calls()
         outcome.changes = Counter(each.action for each in self._line.calls if each.changes)
-        judge(
-            outcome, self._life, self._adopted, self._chronicle, self._state, self._control.calls()
-        )
+        outcome.log = self._control.calls()
+        judge(outcome, self._life, self._adopted, self._chronicle, self._state)
 
     async def _keep_alive(self) -> None:
         while True:

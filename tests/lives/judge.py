@@ -48,10 +48,9 @@ def judge(
     adopted: str,
     chronicle: Chronicle,
     before: Mapping[str, Any],
-    log: list[Record],
 ) -> None:
     """Add what was wrong with a life to its outcome."""
-    done = [each for each in log if each.effect]
+    done = [each for each in outcome.log if each.effect]
     outcome.doubled = _doubled(done)
     if outcome.doubled:
         outcome.complaints.append("two HaVips or two EIPs at once")

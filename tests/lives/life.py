@@ -75,21 +75,25 @@ def topology() -> Topology:
     )
 
 
-def nothing_before(_: Sdk) -> str:
+def nothing_before(_sdk: Sdk, _wait: Callable[[], None]) -> str:
     """Let the life begin with what all begin with."""
     return ""
 
 
-def another_ha_vip(sdk: Sdk) -> str:
+def another_ha_vip(sdk: Sdk, wait: Callable[[], None]) -> str:
     """Make what is adopted later: it has a member, an EIP, a route, a name and a tag."""
     ha_vip_id = str(
         sdk.create(
             ip_address=ADOPTED_ADDRESS, name="theirs", description="made by hand", tags={"a": "b"}
         ).ha_vip_id
     )
+    wait()
     sdk.associate(ha_vip_id, STRANGER)
+    wait()
     sdk.bind_eip(FOUND_EIP, ha_vip_id)
+    wait()
     sdk.route("10.50.0.0/16", ha_vip_id)
+    wait()
     return ha_vip_id
 
 
@@ -148,7 +152,7 @@ class Life:
 
     name: str
     scenes: tuple[Scene, ...]
-    before: Callable[[Sdk], str] = nothing_before
-    """Makes what others have, and returns the id of the HaVip among it."""
+    before: Callable[[Sdk, Callable[[], None]], str] = nothing_before
+    """Makes what others have, given how to wait for the cloud, and returns the id of the HaVip among it."""
     takes: tuple[str, ...] = ()
     """Ids of what others made that the user gives away: it may be changed, too."""

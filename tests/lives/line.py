@@ -13,11 +13,12 @@ from typing import Any
 
 from havip.cloud.actions import Action
 from havip.simcloud.client import ControlClient
-from havip.simcloud.faults import FaultKind
+from havip.simcloud.faults import ANY_READ, FaultKind
 
 WAY_SECONDS = (0.005, 0.08)
 """Shortest and longest way of a call to the cloud, and of the answer back."""
 STALE_SECONDS = 2.0
+UNSEEN_SECONDS = 1.2
 HANG_SECONDS = 20.0
 
 
@@ -28,6 +29,10 @@ class Blow(StrEnum):
     """The controller dies; the call does not leave."""
     DIES_AFTER = "dies-after"
     """The call has its effect; the controller dies before it hears of it."""
+    DIES_UNSEEN = "dies-unseen"
+    """As before, and for a while the looks of the next controller do not show the effect."""
+    DROPS_UNSEEN = "drops-unseen"
+    """The call has its effect, the answer is lost, and for a while no look shows the effect."""
     EDITS_BEFORE = "edits-before"
     """The user makes the next edit while the call is on its way."""
     EDITS_AFTER = "edits-after"
@@ -64,6 +69,8 @@ class Passed:
     call: str
     action: str
     number: int
+    about: str
+    """Kind of resource, where the action does not tell."""
     changes: bool
     scene: int
 
@@ -107,7 +114,14 @@ class Line(Executor):
             return answer
         self._counts[action.name] += 1
         number = self._counts[action.name]
-        passed = Passed(f"{action.name}#{number}", action.name, number, action.changes, self.scene)
+        passed = Passed(
+            f"{action.name}#{number}",
+            action.name,
+            number,
+            str(getattr(args[1], "resource_type", "")),
+            action.changes,
+            self.scene,
+        )
         self.calls.append(passed)
         if action.changes:
             self.before_change(passed.call)
@@ -130,9 +144,10 @@ class Line(Executor):
     def _arrive(
         self, answer: Future[Any], kind: Blow | FaultKind | None, call: Callable[[], Any]
     ) -> None:
-        if isinstance(kind, FaultKind):
+        fault = FaultKind.DROP_AFTER if kind is Blow.DROPS_UNSEEN else kind
+        if isinstance(fault, FaultKind):
             seconds = {FaultKind.STALE: STALE_SECONDS, FaultKind.HANG: HANG_SECONDS}
-            self._control.fault("*", kind, seconds=seconds.get(kind, 1.0))
+            self._control.fault("*", fault, seconds=seconds.get(fault, 1.0))
         settle: Callable[[], None]
         try:
             result = call()
@@ -141,7 +156,11 @@ class Line(Executor):
             settle = _raiser(answer, error)
         else:
             settle = _setter(answer, result)
-        if kind is Blow.DIES_AFTER:
+        if kind in {Blow.DIES_UNSEEN, Blow.DROPS_UNSEEN}:
+            self._control.fault(
+                ANY_READ, FaultKind.STALE, seconds=STALE_SECONDS, lasts=UNSEEN_SECONDS
+            )
+        if kind in {Blow.DIES_AFTER, Blow.DIES_UNSEEN}:
             self.dead.set()
             return
         if kind is Blow.EDITS_AFTER:

@@ -31,6 +31,10 @@ class Moments:
         """Seconds since 1970."""
         return self._began + self.seconds
 
+    def pass_by(self, seconds: float = 10.0) -> None:
+        """Let time pass in which nobody does anything."""
+        self.seconds += seconds
+
     def clock(self) -> Clock:
         """The clock of a controller. It is never the same moment twice, as on a machine."""
 
