@@ -4,9 +4,8 @@ What is kept here only tells how long something has been the case; it may be los
 and then takes that long again.
 """
 
-import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
@@ -15,6 +14,7 @@ from havip.api.havip import AdoptedState, HaVip, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
+from havip.controller.clock import Clock
 from havip.controller.cloudview import (
     CloudView,
     EipView,
@@ -70,6 +70,7 @@ class Observer:
     cluster_id: str
     pace: Pace
     setbacks: Setbacks
+    clock: Clock
     account: Account | None = None
     """Where the HaVip lives, as of the last look."""
     _basis: tuple[object, ...] = ()
@@ -86,7 +87,7 @@ class Observer:
 
     async def look(self, havip: HaVip) -> Observation:
         """Take a picture of everything."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         klass = self.world.classes.get(havip.spec.class_name)
         deleting = havip.metadata.deletion_timestamp is not None
         trouble: HaVipError | None = None
@@ -111,7 +112,7 @@ class Observer:
             self._adopting, self._changed_at[HA_VIPS] = True, now
         self._enter(account, havip, klass)
         seen = Observation(
-            now=datetime.now(UTC),
+            now=self.clock.now(),
             cluster_id=self.cluster_id,
             havip=havip,
             klass=klass,
@@ -140,7 +141,7 @@ class Observer:
 
     def changed(self, step: Step) -> None:
         """Take note that a step was asked for: what was listed before is of no use."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         for listing in touches(step):
             self._changed_at[listing] = now
             self.want(listing, now)
