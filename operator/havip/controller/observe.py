@@ -147,12 +147,13 @@ class Observation:
         here = sorted(self.ids_of(node) & present, key=lambda each: (each != master, each))
         if here:
             return here[0]
+        found = self.node(node)
+        instance_id = found.instance_id if found else ""
         if self.havip.spec.members.type is MemberType.ECS_INSTANCE:
-            found = self.node(node)
-            if found is not None and found.instance_id:
-                return found.instance_id
-        known = (each for each in self.havip.status.members if each.node == node)
-        return next((each.network_interface_id or each.instance_id for each in known), "")
+            return instance_id
+        cards = self.network_interfaces.facts if self.network_interfaces else ()
+        own = (e.network_interface_id for e in cards if instance_id and e.instance_id == instance_id)
+        return min(own, default="")
 
 
 def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFacts:

@@ -74,7 +74,13 @@ SUBJECTS = (
     "i-1 going", "eni-1", "route vtb-1 10.9.0.0/16",
 )  # fmt: skip
 
-TAGS = (ownership("k", "u"), {}, {"a": "b"}, ownership("k", "x"), ownership("y", "u"))
+TAGS: tuple[dict[str, str], ...] = (
+    ownership("k", "u"),
+    {},
+    {"a": "b"},
+    ownership("k", "x"),
+    ownership("y", "u"),
+)
 IDS = tuple(f"i-{each}" for each in SEVERAL) + tuple(f"eni-{each}" for each in SEVERAL)
 KEYS = tuple((table, block) for table in TABLES for block in BLOCKS)
 FOUND_ROUTES = tuple(f"vtb-1 {each}" for each in BLOCKS)
@@ -111,7 +117,8 @@ def an_object(dice: Dice) -> HaVip:
         spec["adopt"] = adopt
     if policy := dice.one([None, "Delete", "Retain"]):
         spec["deletionPolicy"] = policy
-    if wish := dice.one([None, {"allocate": {}}, {"allocationId": dice.one(EIPS)}]):
+    wishes: list[dict[str, Any]] = [{}, {"allocate": {}}, {"allocationId": dice.one(EIPS)}]
+    if wish := dice.one(wishes):
         spec["eip"] = wish
     spec["routes"] = [route(block, table) for table, block in dice.some(KEYS, 2)]
     spec["suspend"] = dice.often(False, False, True)
@@ -319,7 +326,7 @@ def test_the_havip_is_not_changed_while_it_is_anothers_or_in_transition(of: Obse
     assert not of.havip.spec.suspend
     assert of.trouble is None
     mine = of.mine.ha_vip_id if of.mine else ""
-    changed = getattr(step, "ha_vip_id", None) or getattr(step, "resource_id", mine)
+    changed: str = getattr(step, "ha_vip_id", None) or getattr(step, "resource_id", mine)
     assert of.listed[changed].settled
     owner = owner_of(of.listed[changed].tags, of.cluster_id, of.havip.metadata.uid)
     assert owner in ("", "us")

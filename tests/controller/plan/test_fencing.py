@@ -251,3 +251,9 @@ def test_a_fenced_node_is_missed() -> None:
     ready = told(of, ConditionType.MEMBERS_READY)
     assert ready.status == "False"
     assert "node1" in ready.message
+
+
+def test_a_holder_that_is_gone_is_not_fenced_anew_once_it_is_out() -> None:
+    out = after(lost(node(3), old=()), cloud=seen(None, facts("i-2")).cloud)
+    assert fenced(out) == []
+    assert decide(out).clear_register

@@ -89,6 +89,8 @@ def _dead_holder(seen: Observation, known: frozenset[str] | set[str]) -> dict[st
     register = seen.register
     if register is None or not register.holder or register.holder in known:
         return {}
+    if _is_out(seen, register.holder):
+        return {}
     if seen.register_still < seen.still_enough:
         return {}
     group = {register.holder, *register.members}
