@@ -30,13 +30,16 @@ from havip.cloud.credentials import Credentials
 from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import InstanceType, ResourceType
 from havip.controller.kube import Json, KubernetesError, request
+from havip.simcloud.samples import two_accounts
 from havip.simcloud.server import RunningCloud, running
-from havip.simcloud.topology import sample
+from havip.simcloud.topology import Topology, sample
 from lab.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
 CLUSTER_ID = "test-cluster"
 CLASS = "sim"
+ACCOUNT = "1000000000000001"
+"""Whose the keys AK-SIM and AK-SIM-2 are; AK-TWO is another's."""
 SEVERAL = 30
 """Instances in the simulated cloud: i-node1 and so on."""
 
@@ -122,14 +125,17 @@ class Cluster:
             *({"op": "add", "path": f"/spec/{k}", "value": v} for k, v in spec.items()),
         )
 
-    def secret(self, key: str = "AK-SIM", secret: str = "SK-SIM") -> None:
-        self.create(
-            "Secret",
-            {
-                "metadata": {"name": "key"},
-                "stringData": {"accessKeyId": key, "accessKeySecret": secret},
-            },
-        )
+    def secret(
+        self, key: str = "AK-SIM", secret: str = "SK-SIM", *, name: str = "key", token: str = ""
+    ) -> None:
+        """Write an access key into a Secret, in place of the one that it has."""
+        body = {
+            "metadata": {"name": name},
+            "stringData": {"accessKeyId": key, "accessKeySecret": secret, "securityToken": token},
+        }
+        if self.get("Secret", name):
+            self.delete("Secret", name)
+        self.create("Secret", body)
 
     def klass(self, name: str = CLASS, v_switch_id: str = "vsw-sim", **spec: Any) -> None:
         endpoint = self.cloud.endpoint
@@ -203,6 +209,16 @@ class Cluster:
     def status(self, name: str = "web") -> Json:
         found: Json = self.get("HaVip", name).get("status", {})
         return found
+
+    def verdict(self, name: str = CLASS) -> tuple[str, str, str]:
+        """Status, reason and message of a class's condition Accepted."""
+        conditions = self.get("HaVipClass", name).get("status", {}).get("conditions", [])
+        return next(((c["status"], c["reason"], c["message"]) for c in conditions), ("", "", ""))
+
+    def wait_for_verdict(self, status: str, reason: str, name: str = CLASS) -> str:
+        """Wait for a class's condition Accepted and return its message."""
+        seen = eventually(lambda: self.verdict(name), lambda seen: seen[:2] == (status, reason))
+        return seen[2]
 
     def condition(self, type_: str, name: str = "web") -> tuple[str, str]:
         """Status and reason of a condition."""
@@ -387,12 +403,18 @@ def kubeconfig(plane: ControlPlane) -> Path:
 
 @contextmanager
 def cluster_with(
-    plane: ControlPlane, kubeconfig: Path, logs: Path, profile: str = "instant"
+    plane: ControlPlane,
+    kubeconfig: Path,
+    logs: Path,
+    profile: str = "instant",
+    *,
+    topology: Topology | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Iterator[Cluster]:
     settings = client.Configuration()
     config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
     settings.retries = False
-    with running(sample(SEVERAL), profile) as cloud:
+    with running(topology or sample(SEVERAL), profile, clock=clock) as cloud:
         api = client.ApiClient(configuration=settings)
         cluster = Cluster(plane, cloud, api, kubeconfig, logs)
         try:
@@ -416,7 +438,9 @@ def standing(
     plane: ControlPlane, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     """A cluster with a controller that serves many tests, since starting one takes seconds."""
-    with cluster_with(plane, kubeconfig, tmp_path_factory.mktemp("controller")) as cluster:
+    logs = tmp_path_factory.mktemp("controller")
+    topology = two_accounts(SEVERAL)
+    with cluster_with(plane, kubeconfig, logs, topology=topology) as cluster:
         yield cluster
 
 
@@ -432,6 +456,7 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
     standing.cloud.control.clear_calls()
     yield standing
     standing.cloud.control.clear_faults()
+    standing.cloud.control.set_policy(ACCOUNT, None)
     for each in standing.get("Lease")["items"]:
         uid = each["metadata"].get("labels", {}).get(LABEL_UID)
         if uid and each["spec"].get("holderIdentity"):

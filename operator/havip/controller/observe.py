@@ -48,11 +48,16 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class RegisterFacts:
-    """The Lease of a HaVip: who owns the address, and whose promises the holder counts."""
+    """The Lease of a HaVip: who owns the address, and whose promises the holder counts.
+
+    Without a holder, ``members`` are those that may follow.
+    """
 
     holder: str
     epoch: int
     members: tuple[str, ...] = ()
+    given: bool = False
+    """Whether the holder before let go by itself."""
     resource_version: str = ""
     body: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
 
@@ -152,8 +157,8 @@ class Observation:
         if self.havip.spec.members.type is MemberType.ECS_INSTANCE:
             return instance_id
         cards = self.network_interfaces.facts if self.network_interfaces else ()
-        own = (e.network_interface_id for e in cards if instance_id and e.instance_id == instance_id)
-        return min(own, default="")
+        own = [each.network_interface_id for each in cards if each.instance_id == instance_id]
+        return min(own, default="") if instance_id else ""
 
 
 def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFacts:

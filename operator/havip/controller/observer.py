@@ -163,7 +163,7 @@ class Observer:
                 self.want(listing, at)
 
     def _is_fresh(self, listing: Listing[Any]) -> bool:
-        """Tell whether the last look saw what we changed; a listing that is needed no more will do."""
+        """Tell whether the last look saw what we changed, if that is needed at all any more."""
         changed_at = self._changed_at.get(listing, float("-inf"))
         return self._seen_at.get(listing, float("inf")) >= changed_at
 

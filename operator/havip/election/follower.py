@@ -173,24 +173,37 @@ class Follower:
         self._write(Purpose.CONFIRM, situation.claim(record.members - {situation.me}), now)
 
     def _take_vacant(self, record: Record, now: float, pace: float) -> None:
-        """Take a register without a holder, in our turn.
-
-        Where the holder did not let go itself, but was taken out of it, what its members promised
-        may keep its fence open for one grant more.
-        """
+        """Take a register without a holder, in our turn, once nobody can still hold."""
         situation = self.situation
-        ranked = situation.rank(situation.priorities, situation.priorities)
+        contenders = record.members or frozenset(situation.priorities)
+        ranked = situation.rank(contenders | {situation.me}, situation.priorities)
         turn = ranked.index(situation.me) + (0 if situation.healthy else len(ranked) + 2)
-        since = situation.register.since
-        ready = max(pace, since + turn * situation.timing.heartbeat / 2)
-        if record.epoch > 0 and not record.given:
-            grant = lengthen(max(situation.timing.grant, record.grant))
-            ready = max(ready, since + grant, situation.promised_until, situation.restart_over())
+        in_turn = situation.register.since + turn * situation.timing.heartbeat / 2
+        ready = max(pace, in_turn, self._former_holder_ends(record))
         if now < ready:
             situation.wake_by(ready)
             return
         self.detected = self._ownership_since
         self._take(record, now)
+
+    def _former_holder_ends(self, record: Record) -> float:
+        """When a holder that was taken out of the register surely holds no longer.
+
+        It may live and know nothing of it: to be cleared is a challenge that it cannot answer. So
+        its members wait as after a challenge of their own, and nobody else may take the place;
+        where it had none, its right ends with the wait for that. One that left by itself is gone.
+        """
+        situation, timing = self.situation, self.situation.timing
+        if record.epoch == 0 or record.given:
+            return -math.inf
+        if record.members and situation.me not in record.members:
+            return math.inf
+        if record.members:
+            wait = max(timing.challenge, record.challenge)
+        else:
+            wait = max(timing.unmembered, record.unmembered)
+        ends = situation.register.since + lengthen(wait)
+        return max(ends, situation.promised_until, situation.restart_over())
 
     def _watch_holder(self, record: Record, now: float) -> None:
         """Suspect a silent holder and, in our turn, challenge it or take an unmembered register."""

@@ -16,6 +16,7 @@ from havip.cloud.port import (
     InstanceFacts,
     InstanceType,
     NetworkInterfaceFacts,
+    NewRoute,
     ResourceType,
     RouteFacts,
 )
@@ -292,7 +293,7 @@ def give_up(number: int) -> Step:
 
 
 def add_route(destination: str = BLOCK, table: str = TABLE) -> Step:
-    return CreateRoute(table, destination, MINE, "HaVip n/web")
+    return CreateRoute(NewRoute(table, destination, MINE, "", "HaVip n/web"))
 
 
 def remove_route(destination: str = BLOCK, table: str = TABLE) -> Step:

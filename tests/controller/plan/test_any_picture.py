@@ -326,7 +326,7 @@ def test_the_havip_is_not_changed_while_it_is_anothers_or_in_transition(of: Obse
     assert not of.havip.spec.suspend
     assert of.trouble is None
     mine = of.mine.ha_vip_id if of.mine else ""
-    changed: str = getattr(step, "ha_vip_id", None) or getattr(step, "resource_id", mine)
+    changed: Any = getattr(step, "ha_vip_id", None) or getattr(step, "resource_id", mine)
     assert of.listed[changed].settled
     owner = owner_of(of.listed[changed].tags, of.cluster_id, of.havip.metadata.uid)
     assert owner in ("", "us")

@@ -297,6 +297,14 @@ def test_of_two_of_a_holder_one_stays_without_a_wait() -> None:
     assert states(held) == {"node1": "Associated"}
 
 
+def test_a_detached_one_of_nobody_is_not_taken_for_that_of_a_node_without_an_instance() -> None:
+    unknown = node(1, instance_id="", agent=None, out=True)
+    object_ = recorded(adopted=(), **ADOPTED, **BY_CARD)
+    of = by_card(object_, cards_of("eni-9"), card(9), nodes=(unknown,))
+    assert decide(of).step is None
+    assert decide(of).kept == ("eni-9",)
+
+
 def test_a_node_without_a_fitting_one_is_told_what_to_do() -> None:
     plain = by_card(havip(**BY_CARD), facts(), nodes=(node(1),))
     assert "attach one" in report(plain).members[0].reason

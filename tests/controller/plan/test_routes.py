@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from havip.api.conditions import ConditionType, Reason
-from havip.api.errors import CredentialsRefused, NotFound, RouteTaken
+from havip.api.errors import CredentialsRefused, NotFound, QuotaExceeded, RouteTaken
 from havip.controller.cloudview import RouteView
 from havip.controller.observe import Observation
 from havip.controller.plan.steps import route_subject
@@ -151,6 +151,13 @@ def test_a_full_table_is_not_asked_and_those_who_use_it_up_are_named() -> None:
     message = told(full, ConditionType.ROUTES_BOUND).message
     assert "10.20.0.0/16 to havip-20" in message
     assert "spec.limits.routesPerTable" in message
+
+
+def test_a_limit_that_only_the_cloud_knows_is_tried_again_in_time() -> None:
+    subject = route_subject(TABLE, BLOCK)
+    again = picture(table(), BLOCK, setbacks={subject: QuotaExceeded("the VPC is full")})
+    assert decide(again).step == add_route()
+    assert states(again) == {BLOCK: "Refused"}
 
 
 def test_a_raised_limit_counts() -> None:

@@ -187,7 +187,8 @@ def test_ready_needs_all_three_views_to_agree() -> None:
 @pytest.mark.parametrize(
     ("of", "reason"),
     [
-        (settled(register=None), Reason.NO_HOLDER),
+        (settled(register=None, nodes=(node(1), node(2))), Reason.NO_HOLDER),
+        (settled(register=None), Reason.KERNEL_DIFFERS),
         (settled(nodes=(node(1), node(2))), Reason.KERNEL_DIFFERS),
         (settled(nodes=(dead(1), node(2))), Reason.HOLDER_UNKNOWN),
         (settled(**held_by(2)), Reason.KERNEL_DIFFERS),
@@ -196,7 +197,6 @@ def test_ready_needs_all_three_views_to_agree() -> None:
     ],
 )  # fmt: skip
 def test_views_that_differ(of: Observation, reason: Reason) -> None:
-    of = after(of) if of.register else replace(of, register=None, nodes=(node(1), node(2)))
     assert told(of, ConditionType.CONSISTENT).reason == reason
 
 

@@ -58,7 +58,7 @@ def plan(seen: Observation, holder: Holder | None = None) -> Plan:
         fenced=guarded.fenced,
         announce=seen.havip.status.announce_request,
         trouble=seen.trouble,
-        clear_register=guarded.clear_register,
+        followers=guarded.followers,
     )
     if seen.trouble is not None:
         return base

@@ -28,10 +28,11 @@ OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 @dataclass(frozen=True, slots=True)
 class Fencing:
-    """Who is kept out, and whether the register may be cleared of a holder among them."""
+    """Who is kept out, and who is to be left in the register if its holder is to go from it."""
 
     fenced: tuple[FencedMember, ...] = ()
-    clear_register: bool = False
+    followers: tuple[str, ...] | None = None
+    """The nodes that may follow the holder (none: anybody may); None leaves the register alone."""
     declared: Mapping[str, str] = field(default_factory=dict)
     """Nodes that somebody says are dead, by name, and why: also such as are no members."""
 
@@ -66,7 +67,7 @@ def fencing(seen: Observation) -> Fencing:
             fenced.append(FencedMember(node=name, member_id=member_id, at=seen.now, reason=reason))
     fenced += [each for each in before.values() if not _is_back(seen, each)]
     fenced.sort(key=lambda each: each.node)
-    return Fencing(tuple(fenced), _may_clear(seen, fenced), declared)
+    return Fencing(tuple(fenced), _followers(seen, fenced), declared)
 
 
 def _declared(seen: Observation) -> dict[str, str]:
@@ -140,14 +141,22 @@ def _is_back(seen: Observation, fenced: FencedMember) -> bool:
     if node is None:
         return out
     heard = node.agent.heartbeat_at if node.agent else None
-    address = seen.havip.status.address
     return (
         heard is not None
         and heard > fenced.at
         and not seen.silent(node)
         and node.agent is not None
-        and not (out and address in node.agent.kernel_addresses)
+        and not (out and _has_address(seen, node))
     )
+
+
+def _has_address(seen: Observation, node: NodeFacts) -> bool:
+    """Whether a node that is out has not noticed yet that it is no owner any more."""
+    if node.agent is None:
+        return False
+    uid = seen.havip.metadata.uid
+    on_kernel = seen.havip.status.address in node.agent.kernel_addresses
+    return on_kernel or any(each.uid == uid for each in node.agent.holds)
 
 
 def _is_out(seen: Observation, node: str) -> bool:
@@ -155,18 +164,23 @@ def _is_out(seen: Observation, node: str) -> bool:
     return seen.mine is not None and not seen.ids_of(node) & seen.mine.associated_instances
 
 
-def _may_clear(seen: Observation, fenced: list[FencedMember]) -> bool:
-    """Whether the holder can receive nothing any more, so that the register may be cleared.
+def _followers(seen: Observation, fenced: list[FencedMember]) -> tuple[str, ...] | None:
+    """Say whom to leave in the register in the holder's place, once it can receive nothing.
 
-    Also of a holder that is no member though nobody fenced it, such as a node that was deleted:
-    there the register must have been left alone for long, since its agent may still hand over.
+    Its members have promised it something, so they know best when to follow; those among them that
+    are gone would keep all others from it. Also a place that is empty already must not be kept for
+    the gone.
     """
     register, mine = seen.register, seen.mine
-    if register is None or not register.holder or mine is None or not mine.settled:
-        return False
+    if register is None or mine is None or not mine.settled:
+        return None
+    out = {each.node for each in fenced}
+    alive = tuple(name for name in register.members if name not in out and not _gone(seen, name))
+    still = seen.register_still >= seen.still_enough
+    if not register.holder:
+        kept_for_the_gone = bool(register.members) and not register.given and not alive
+        return () if kept_for_the_gone and still else None
     if not _is_out(seen, register.holder):
-        return False
-    return (
-        any(each.node == register.holder for each in fenced)
-        or seen.register_still >= seen.still_enough
-    )
+        return None
+    # Where nobody fenced it, as when its node was deleted, its agent may still hand over.
+    return alive if register.holder in out or still else None

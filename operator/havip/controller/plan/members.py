@@ -166,7 +166,7 @@ def _nodes_behind(seen: Observation) -> dict[str, NodeFacts]:
         # Another instance may bear the name by now.
         node = replace(nodes.get(each.node, NodeFacts(each.node)), instance_id=each.instance_id)
         known |= dict.fromkeys((each.instance_id, each.network_interface_id), node)
-    by_instance = {each.instance_id: each for each in seen.nodes}
+    by_instance = {each.instance_id: each for each in seen.nodes if each.instance_id}
     known |= by_instance
     if seen.network_interfaces is not None:
         known |= {

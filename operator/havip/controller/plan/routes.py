@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from havip.api.conditions import ConditionStatus, Reason
-from havip.api.errors import HaVipError, NotFound, QuotaExceeded
+from havip.api.errors import NotFound
 from havip.api.havip import HaVip, RouteState, RouteStatus
-from havip.cloud.port import HaVipFacts, RouteFacts
+from havip.cloud.port import HaVipFacts, NewRoute, RouteFacts
 from havip.controller.cloudview import RouteView
 from havip.controller.needs import Listing, routes
 from havip.controller.observe import Observation
@@ -98,20 +98,23 @@ def _have(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
         sheet.watch.add(routes(table))
         sheet.note(key, RouteState.CREATING, f"The cloud says {entry.status}.")
         return
-    refusal: HaVipError | None = seen.refusal(route_subject(table, destination))
-    refusal = refusal or table_is_full(seen, table, view, sheet.going[table])
-    if refusal is not None:
-        sheet.note(key, RouteState.REFUSED, str(refusal))
-        # What is set back is tried again in time; what is over a limit is not even asked for.
-        if isinstance(refusal, QuotaExceeded):
-            return
-    else:
-        sheet.note(key, RouteState.CREATING)
+    full = table_is_full(seen, table, view, sheet.going[table])
+    refusal = full or seen.refusal(route_subject(table, destination))
+    state = RouteState.REFUSED if refusal else RouteState.CREATING
+    sheet.note(key, state, str(refusal or ""))
+    # What was refused is tried again in time; what is over a limit is not even asked for.
+    if full is not None:
+        return
     if not _is_free(view) or table_is_full(seen, table, view):
         sheet.watch.add(routes(table))
         return
-    name = f"HaVip {seen.havip.metadata.namespace}/{seen.havip.metadata.name}"
-    sheet.steps.append(CreateRoute(table, destination, mine.ha_vip_id, name))
+    sheet.steps.append(CreateRoute(_new_route(seen.havip, mine.ha_vip_id, key)))
+
+
+def _new_route(havip: HaVip, ha_vip_id: str, key: Key) -> NewRoute:
+    wish = next(e for e in havip.spec.routes if (e.route_table_id, e.destination) == key)
+    whose = f"HaVip {havip.metadata.namespace}/{havip.metadata.name}"
+    return NewRoute(*key, ha_vip_id, wish.name or "", wish.description or whose)
 
 
 def _drop(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:

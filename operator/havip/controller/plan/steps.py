@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from havip.cloud.port import InstanceType, NewEip, NewHaVip, ResourceType
+from havip.cloud.port import InstanceType, NewEip, NewHaVip, NewRoute, ResourceType
 from havip.controller.needs import EIPS, HA_VIPS, Listing, routes
 
 HA_VIP = "havip"
@@ -136,10 +136,12 @@ class ReleaseEip:
 class CreateRoute:
     """Add an entry to a route table that leads to the HaVip."""
 
-    route_table_id: str
-    destination: str
-    ha_vip_id: str
-    description: str
+    new: NewRoute
+
+    @property
+    def route_table_id(self) -> str:
+        """The table that is changed."""
+        return self.new.route_table_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,9 @@ def subject(step: Step) -> str:
             return member_id
         case Unassociate(member_id=member_id):
             return f"{member_id} going"
-        case CreateRoute(table, destination) | DeleteRoute(table, destination):
+        case CreateRoute(new):
+            return route_subject(new.route_table_id, new.destination)
+        case DeleteRoute(table, destination):
             return route_subject(table, destination)
         case Modify():
             return TEXTS
