@@ -49,6 +49,8 @@ from .ground import ground
 ROOT = Path(__file__).parents[2]
 CLUSTER_ID = "test-cluster"
 CLASS = "sim"
+ACCOUNT = "1000000000000001"
+"""Whose the keys AK-SIM and AK-SIM-2 are; AK-TWO is another's."""
 IMPATIENT = {"drift": 2.0, "settle": 0.1, "backoff": 0.2, "retry": 1.0, "tie": 1.0}
 """The pace of a controller that waits less than one in production, in seconds."""
 
@@ -74,7 +76,7 @@ PLURALS = {
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, within: float = 30.0) -> T:
+def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, within: float = 60.0) -> T:
     """Look until what is seen is so; fail with the last sight after the deadline."""
     deadline = time.monotonic() + within
     while True:
@@ -137,14 +139,17 @@ class Cluster:
             *({"op": "add", "path": f"/spec/{k}", "value": v} for k, v in spec.items()),
         )
 
-    def secret(self, key: str = "AK-SIM", secret: str = "SK-SIM") -> None:
-        self.create(
-            "Secret",
-            {
-                "metadata": {"name": "key"},
-                "stringData": {"accessKeyId": key, "accessKeySecret": secret},
-            },
-        )
+    def secret(
+        self, key: str = "AK-SIM", secret: str = "SK-SIM", *, name: str = "key", token: str = ""
+    ) -> None:
+        """Write an access key into a Secret, in place of the one that it has."""
+        body = {
+            "metadata": {"name": name},
+            "stringData": {"accessKeyId": key, "accessKeySecret": secret, "securityToken": token},
+        }
+        if self.get("Secret", name):
+            self.delete("Secret", name)
+        self.create("Secret", body)
 
     def klass(self, name: str = CLASS, v_switch_id: str = "vsw-sim", **spec: Any) -> None:
         endpoint = self.cloud.endpoint
@@ -228,6 +233,16 @@ class Cluster:
     def status(self, name: str = "web") -> Json:
         found: Json = self.get("HaVip", name).get("status", {})
         return found
+
+    def verdict(self, name: str = CLASS) -> tuple[str, str, str]:
+        """Status, reason and message of a class's condition Accepted."""
+        conditions = self.get("HaVipClass", name).get("status", {}).get("conditions", [])
+        return next(((c["status"], c["reason"], c["message"]) for c in conditions), ("", "", ""))
+
+    def wait_for_verdict(self, status: str, reason: str, name: str = CLASS) -> str:
+        """Wait for a class's condition Accepted and return its message."""
+        seen = eventually(lambda: self.verdict(name), lambda seen: seen[:2] == (status, reason))
+        return seen[2]
 
     def condition(self, type_: str, name: str = "web") -> tuple[str, str]:
         """Status and reason of a condition."""
@@ -441,12 +456,14 @@ def cluster_with(
     kubeconfig: Path,
     logs: Path,
     profile: str | Profile = "instant",
+    *,
     topology: Topology | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Iterator[Cluster]:
     login = client.Configuration()
     config.load_kube_config(config_file=str(kubeconfig), client_configuration=login)  # type: ignore[no-untyped-call]
     login.retries = False
-    with running(topology or ground(), profile) as cloud:
+    with running(topology or ground(), profile, clock=clock) as cloud:
         api = client.ApiClient(configuration=login)
         cluster = Cluster(plane, cloud, api, kubeconfig, logs)
         try:
@@ -490,6 +507,7 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
         standing.start_controller()
     yield standing
     standing.cloud.control.clear_faults()
+    standing.cloud.control.set_policy(ACCOUNT, None)
     for each in standing.get("Lease")["items"]:
         uid = each["metadata"].get("labels", {}).get(LABEL_UID)
         if uid and each["spec"].get("holderIdentity"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from havip.simcloud.samples import two_accounts
 from havip.simcloud.topology import (
     Eip,
     Instance,
@@ -13,7 +14,6 @@ from havip.simcloud.topology import (
     RouteTable,
     Topology,
     VSwitch,
-    sample,
 )
 
 SEVERAL = 30
@@ -30,8 +30,8 @@ SOMEBODY_S = "10.99.0.0/16"
 
 
 def ground() -> Topology:
-    """Give the sample with EIPs, route tables, network interfaces and deployment sets."""
-    plain = sample(SEVERAL)
+    """Give two accounts, the first with EIPs, route tables, ENIs and deployment sets."""
+    plain = two_accounts(SEVERAL)
     return plain.model_copy(
         update={
             "v_switches": (

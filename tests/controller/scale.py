@@ -182,8 +182,7 @@ def prepare(cluster: Cluster) -> None:
     for number in range(1, MEMBERS * GROUPS + 1):
         cluster.node(number, labels={"group": f"g{number % GROUPS}"})
     cluster.start_controller("scale", **asdict(Pace()))
-    cluster.wait_for_lead("scale")
-    eventually(lambda: cluster.cloud.control.calls("DescribeHaVips"), within=60)
+    eventually(lambda: cluster.cloud.control.calls("DescribeHaVips"), within=120)
 
 
 def create_all(cluster: Cluster) -> None:
@@ -252,7 +251,7 @@ def main() -> None:
             plane.apply_crds(ROOT / "crds")
             eventually(lambda: plane.try_kubectl("get", "havips").returncode == 0)
             with cluster_with(
-                plane, plane.admin_kubeconfig, Path(logs), PROFILE, topology()
+                plane, plane.admin_kubeconfig, Path(logs), PROFILE, topology=topology()
             ) as cluster:
                 taken = measure(cluster)
         print(f"taken: {taken:.1f} s, ratio {taken / least:.2f}")

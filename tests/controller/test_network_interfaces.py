@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from havip.controller.kube import Json
+
 from .conftest import Cluster, eventually
 from .ground import ELSEWHERE
 
 pytestmark = pytest.mark.apiserver
 
+INSTANCES = ["i-node1", "i-node2", "i-node3"]
+INTERFACES = ["eni-vip1", "eni-vip2"]
 BY_SUBNET = {"type": "NetworkInterface"}
 BY_TAG = {"type": "NetworkInterface", "networkInterface": {"tags": {"role": "vip"}}}
 
@@ -27,7 +31,7 @@ def wait_for_interfaces(cluster: Cluster, *wanted: str) -> None:
 
 
 def wait_for_members_of_cloud(cluster: Cluster, wanted: list[str]) -> None:
-    eventually(lambda: sorted(cluster.in_cloud()["members"]), lambda seen: seen == wanted)
+    eventually(lambda: sorted(cluster.in_cloud().get("members", [])), lambda seen: seen == wanted)
 
 
 def refused(cluster: Cluster, node: str) -> str:
@@ -87,7 +91,7 @@ def test_a_moved_interface_is_a_member_for_the_node_that_has_it_now(cluster: Clu
         },
         lambda seen: seen == {"node3": "eni-vip1", "node2": "eni-vip2"},
     )
-    assert sorted(cluster.in_cloud()["members"]) == ["eni-vip1", "eni-vip2"]
+    assert sorted(cluster.in_cloud().get("members", [])) == ["eni-vip1", "eni-vip2"]
 
 
 def test_a_deleted_interface_is_forgotten(cluster: Cluster) -> None:
@@ -100,20 +104,25 @@ def test_a_deleted_interface_is_forgotten(cluster: Cluster) -> None:
     cluster.wait_gone()
 
 
-def test_a_change_of_type_takes_all_out_before_the_first_comes_in(cluster: Cluster) -> None:
-    cluster.havip()
-    cluster.wait_for_members("node1", "node2", "node3")
-    for wanted, members in (
-        (BY_TAG, ["eni-vip1", "eni-vip2"]),
-        ({"type": "EcsInstance"}, ["i-node1", "i-node2", "i-node3"]),
-    ):
-        cluster.cloud.control.clear_calls()
-        cluster.edit("web", members=wanted)
-        eventually(lambda: sorted(cluster.in_cloud()["members"]), lambda seen, m=members: seen == m)
-        writes = [(each.action, each.code) for each in cluster.cloud.control.calls()]
-        changes = [action for action, _ in writes if not action.startswith("Describe")]
-        assert changes == sorted(changes, reverse=True)  # all Unassociate, then all Associate
-        assert [code for _, code in writes if code] == []
+@pytest.mark.parametrize(
+    ("before", "there", "after", "members"),
+    [
+        ({}, INSTANCES, BY_TAG, INTERFACES),
+        (BY_TAG, INTERFACES, {}, INSTANCES),
+    ],
+    ids=["to interfaces", "to instances"],
+)
+def test_a_change_of_type_takes_all_out_before_the_first_comes_in(
+    cluster: Cluster, before: Json, there: list[str], after: Json, members: list[str]
+) -> None:
+    cluster.havip(members=before)
+    wait_for_members_of_cloud(cluster, there)
+    cluster.cloud.control.clear_calls()
+    cluster.edit("web", members=after)
+    wait_for_members_of_cloud(cluster, members)
+    changes = cluster.writes()
+    assert changes == sorted(changes, reverse=True)  # all Unassociate, then all Associate
+    assert [each.code for each in cluster.cloud.control.calls() if each.code] == []
 
 
 def test_without_the_interfaces_listing_nothing_is_changed(cluster: Cluster) -> None:
@@ -122,5 +131,5 @@ def test_without_the_interfaces_listing_nothing_is_changed(cluster: Cluster) -> 
     cluster.cloud.control.clear_calls()
     cluster.cloud.control.fault("DescribeNetworkInterfaces", "error-500", lasts=0)
     eventually(lambda: len(cluster.cloud.control.calls("DescribeNetworkInterfaces")) > 2)
-    assert sorted(cluster.in_cloud()["members"]) == ["eni-vip1", "eni-vip2"]
+    assert sorted(cluster.in_cloud().get("members", [])) == ["eni-vip1", "eni-vip2"]
     assert cluster.writes() == []

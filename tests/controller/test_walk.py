@@ -51,9 +51,11 @@ GIVEN_EIPS = ("eip-one", "eip-two", "eip-prepaid", "eip-server", "eip-nowhere")
 FOREIGN_EIPS = ("eip-server", "eip-gateway", "eip-prepaid", "eip-managed", "eip-locked")
 """What nobody in a walk releases."""
 
-EIPS = st.sampled_from(
-    [None, None, {"allocate": {}}, {"allocate": {"bandwidthMbps": 20, "tags": {"a": "b"}}}]
-    + [{"allocationId": each} for each in GIVEN_EIPS]
+EIPS: st.SearchStrategy[Json | None] = st.sampled_from(
+    [
+        *(None, None, {"allocate": {}}, {"allocate": {"bandwidthMbps": 20, "tags": {"a": "b"}}}),
+        *({"allocationId": each} for each in GIVEN_EIPS),
+    ]
 )
 WANTED_ROUTES = st.lists(
     st.tuples(
@@ -345,8 +347,8 @@ class Walk(RuleBasedStateMachine):
             assert self.discrepancies() == []
         except AssertionError as error:
             told = "\n  ".join([f"{error}", "after:", *self.steps])
-            type(self).failure = AssertionError(told)
-            raise type(self).failure from None
+            type(self).failure = failure = AssertionError(told)
+            raise failure from None
         print(f"a walk of {len(self.steps)} steps ended well")
 
     def calm_down(self) -> None:

@@ -4,9 +4,8 @@ What is kept here only tells how long something has been the case; it may be los
 and then takes that long again.
 """
 
-import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
@@ -15,6 +14,7 @@ from havip.api.havip import AdoptedState, HaVip, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
+from havip.controller.clock import Clock
 from havip.controller.cloudview import (
     CloudView,
     EipView,
@@ -78,6 +78,7 @@ class Observer:
     cluster_id: str
     pace: Pace
     setbacks: Setbacks
+    clock: Clock
     account: Account | None = None
     """Where the HaVip lives, as of the last look."""
     _basis: tuple[object, ...] = ()
@@ -94,7 +95,7 @@ class Observer:
 
     async def look(self, havip: HaVip) -> Observation:
         """Take a picture of everything."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         klass = self.world.classes.get(havip.spec.class_name)
         deleting = havip.metadata.deletion_timestamp is not None
         trouble: HaVipError | None = None
@@ -119,7 +120,7 @@ class Observer:
             self._adopting, self._changed_at[HA_VIPS] = True, now
         self._enter(account, havip, klass)
         seen = Observation(
-            now=datetime.now(UTC),
+            now=self.clock.now(),
             cluster_id=self.cluster_id,
             havip=havip,
             klass=klass,
@@ -148,7 +149,7 @@ class Observer:
 
     def changed(self, step: Step) -> None:
         """Take note that a step was asked for: what was listed before is of no use."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         for listing in touches(step):
             self._changed_at[listing] = now
             self.want(listing, now)
@@ -180,7 +181,7 @@ class Observer:
                 self.want(listing, at)
 
     def _is_fresh(self, listing: Listing[Any]) -> bool:
-        """Tell whether the last look saw what we changed; one that needs it no more need not."""
+        """Tell whether the last look saw what we changed, if that is needed at all any more."""
         changed_at = self._changed_at.get(listing, float("-inf"))
         return self._seen_at.get(listing, float("inf")) >= changed_at
 
