@@ -10,7 +10,7 @@ from havip.api.conditions import ConditionStatus, Reason
 from havip.api.havip import EipAllocation, EipStatus, HaVip
 from havip.cloud.port import EipFacts, HaVipFacts, NewEip, ResourceType
 from havip.controller.cloudview import EipView, owner_of, wanted_tags
-from havip.controller.needs import EIPS
+from havip.controller.needs import EIPS, HA_VIPS
 from havip.controller.observe import Observation
 from havip.controller.plan.outcome import NOT_WANTED_EIP, EipPart, Verdict
 from havip.controller.plan.owned import (
@@ -18,6 +18,7 @@ from havip.controller.plan.owned import (
     found_before,
     give_up,
     is_ours,
+    lingers,
     newest,
     nothing_left,
     ours_bound,
@@ -83,6 +84,9 @@ def _nothing_wanted(seen: Observation, mine: HaVipFacts, view: EipView) -> EipPa
     bound = ours_bound(seen, mine.ha_vip_id, view)
     if bound is not None and not found_before(seen.havip, bound):
         part = _unbind(seen, mine, view, bound)
+        return replace(part, verdict=part.verdict._replace(status=TRUE))
+    if lingers(seen, mine):
+        part = _lingering(seen, view)
         return replace(part, verdict=part.verdict._replace(status=TRUE))
     step, passing = dispose(seen, owned_eips(seen, view))
     if step is None and not passing and nothing_left(seen, view):
@@ -204,6 +208,9 @@ def _bind(
     bound = ours_bound(seen, mine.ha_vip_id, view)
     if bound is not None and bound.allocation_id != target.allocation_id:
         return _unbind(seen, mine, view, bound)
+    before = seen.havip.status.eip
+    if before and before.allocation_id != target.allocation_id and lingers(seen, mine):
+        return _lingering(seen, view)
     after = _status(seen, view, target, allocated=allocated)
     name = f"{target.allocation_id} ({target.address})"
     here = target.instance_id == mine.ha_vip_id
@@ -241,6 +248,12 @@ def _unbind(seen: Observation, mine: HaVipFacts, view: EipView, eip: EipFacts) -
     if not eip.settled:
         return EipPart(verdict, before, watch=frozenset({EIPS}))
     return EipPart(verdict, before, UnassociateEip(eip.allocation_id, mine.ha_vip_id))
+
+
+def _lingering(seen: Observation, view: EipView) -> EipPart:
+    told = "One listing shows the EIP bound and another does not; looking again."
+    verdict = Verdict(FALSE, Reason.UNBINDING, told)
+    return EipPart(verdict, _as_before(seen, view), watch=frozenset({EIPS, HA_VIPS}))
 
 
 def _status(seen: Observation, view: EipView, eip: EipFacts, *, allocated: bool) -> EipStatus:

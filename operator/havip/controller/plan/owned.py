@@ -9,7 +9,7 @@ it became.
 from collections.abc import Mapping
 
 from havip.api.havip import HaVip
-from havip.cloud.port import EipFacts, ResourceType
+from havip.cloud.port import EipFacts, HaVipFacts, ResourceType
 from havip.controller.cloudview import OWNERSHIP_TAGS, EipView, owner_of
 from havip.controller.observe import Observation
 from havip.controller.plan.steps import ReleaseEip, Step, Untag
@@ -49,6 +49,17 @@ def ours_bound(seen: Observation, mine_id: str, view: EipView) -> EipFacts | Non
         if each.instance_id == mine_id and ours:
             return each
     return None
+
+
+def lingers(seen: Observation, mine: HaVipFacts) -> bool:
+    """Whether the HaVip shows the EIP on record, whatever the listing of EIPs says.
+
+    One of the two listings is late then, and what is on record may still have to be unbound.
+    """
+    before, adopted = seen.havip.status.eip, seen.havip.status.adopted
+    if before is None or before.address not in mine.associated_eip_addresses:
+        return False
+    return adopted is None or before.address not in adopted.eip_addresses
 
 
 def found_before(havip: HaVip, eip: EipFacts) -> bool:

@@ -64,7 +64,7 @@ def status(seen: Observation, planned: Plan) -> HaVipStatus:
     after = HaVipStatus(
         ha_vip_id=mine.ha_vip_id if mine else before.ha_vip_id,
         address=mine.address if mine else before.address,
-        eip_address=_eip_address(seen, eip, gone=gone),
+        eip_address=_eip_address(seen, planned, eip, gone=gone),
         holder=holder,
         cloud_master=_master(seen, gone=gone),
         members=members,
@@ -122,14 +122,21 @@ def _master(seen: Observation, *, gone: bool) -> str | None:
     return None if gone else seen.havip.status.cloud_master
 
 
-def _eip_address(seen: Observation, eip: EipStatus | None, *, gone: bool) -> str | None:
+def _eip_address(
+    seen: Observation, planned: Plan, eip: EipStatus | None, *, gone: bool
+) -> str | None:
     """Return the public address that leads to the HaVip, whoever bound it."""
     if seen.mine is None and not gone:
         return seen.havip.status.eip_address
     bound = seen.mine.associated_eip_addresses if seen.mine else frozenset()
-    if eip is not None and eip.address in bound:
+    # The EIPs' own listing may know first; whoever waits for EipBound wants the address then.
+    if eip and (eip.address in bound or _says_bound(planned)):
         return eip.address
     return min(bound, default=None)
+
+
+def _says_bound(planned: Plan) -> bool:
+    return planned.eip is not None and planned.eip.verdict.reason is Reason.BOUND
 
 
 def _accepted(seen: Observation, planned: Plan) -> Verdict:
