@@ -141,7 +141,13 @@ class Observation:
         ids |= {each.member_id for each in status.fenced if each.node == node}
         if status.holder and status.holder.node == node:
             ids.add(status.holder.instance_id)
-        return frozenset(ids | set(self._cards_of(node))) - {""}
+        view = self.network_interfaces
+        moved = {
+            each.network_interface_id
+            for each in (view.facts if view else ())
+            if each.instance_id and each.instance_id not in ids
+        }
+        return frozenset(ids | set(self._cards_of(node))) - moved - {""}
 
     def _cards_of(self, node: str) -> list[str]:
         """Ids of the network interfaces that a node's instance has in the vSwitch."""
