@@ -132,6 +132,16 @@ GOOD = {
     ),
     "an EIP paid by traffic, of the most bandwidth": allocated(bandwidthMbps=200),
     "routes": routed("10.9.0.0/16", "10.9.0.1/32", "0.0.0.0/0", address="10.77.0.100"),
+    "a route with a name and a description": havip(
+        routes=[
+            {
+                "routeTableId": "vtb-1",
+                "destination": "10.9.0.0/16",
+                "name": "to the shop",
+                "description": "see https://example.com",
+            }
+        ]
+    ),
     "one block in two tables": havip(
         routes=[{"routeTableId": each, "destination": "10.9.0.0/16"} for each in ("vtb-1", "vtb-2")]
     ),

@@ -30,8 +30,9 @@ from havip.cloud.credentials import Credentials
 from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import InstanceType, ResourceType
 from havip.controller.kube import Json, KubernetesError, request
+from havip.simcloud.samples import two_accounts
 from havip.simcloud.server import RunningCloud, running
-from havip.simcloud.topology import Topology, sample, sample_of_two_accounts
+from havip.simcloud.topology import Topology, sample
 from lab.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
@@ -438,7 +439,7 @@ def standing(
 ) -> Iterator[Cluster]:
     """A cluster with a controller that serves many tests, since starting one takes seconds."""
     logs = tmp_path_factory.mktemp("controller")
-    topology = sample_of_two_accounts(SEVERAL)
+    topology = two_accounts(SEVERAL)
     with cluster_with(plane, kubeconfig, logs, topology=topology) as cluster:
         yield cluster
 

@@ -48,11 +48,16 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class RegisterFacts:
-    """The Lease of a HaVip: who owns the address, and whose promises the holder counts."""
+    """The Lease of a HaVip: who owns the address, and whose promises the holder counts.
+
+    Without a holder, ``members`` are those that may follow.
+    """
 
     holder: str
     epoch: int
     members: tuple[str, ...] = ()
+    given: bool = False
+    """Whether the holder before let go by itself."""
     resource_version: str = ""
     body: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
 

@@ -232,11 +232,14 @@ class Worker:
             created = await self._around.registers.create(seen.havip)
             self._around.world.registers.setdefault(self._uid, created)
             self.wake()
-        elif planned.clear_register:
+        elif planned.followers is not None:
             log.warning(
-                "%s: its holder %s is no member: cleared", seen.havip.cloud_name, register.holder
+                "%s: its holder %s is no member: cleared, for %s to follow",
+                seen.havip.cloud_name,
+                register.holder or "of before",
+                ", ".join(planned.followers) or "anybody",
             )
-            await self._around.registers.clear(register)
+            await self._around.registers.clear(register, planned.followers)
         elif register.holder and seen.register_still < seen.still_enough:
             node = seen.node(register.holder)
             if node is None or seen.silent(node) or not _is_member(seen, register.holder):

@@ -208,15 +208,19 @@ def clear(world: World, name: str, other: str, span: float) -> None:
 
 
 def fence_and_clear(world: World, name: str, other: str, span: float) -> None:
-    """The controller takes the holder and its members out of the cloud, then of the register."""
-    record = world.register.record
-    if record.holder is None:
+    """The controller takes the holder out of the cloud, then out of the register.
+
+    Of its members, alive or not, it leaves those in the register that it believes to live.
+    """
+    holder = world.register.record.holder
+    if holder is None:
         return
-    fenced = record.members | {record.holder}
-    for each in sorted(fenced - world.fenced):
-        world.fence(each)
-        world.at(world.now + span, lambda n=each: world.readmit(n))  # type: ignore[misc]
-    world.clear(fenced)
+    if holder not in world.fenced:
+        world.fence(holder)
+        world.at(world.now + span, lambda: world.readmit(holder))
+    members = sorted(world.register.record.members)
+    believed_dead = {each for each in members if world.random.random() < 0.5}
+    world.clear(frozenset({holder, *believed_dead}))
 
 
 FAULTS = (

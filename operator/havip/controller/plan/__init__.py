@@ -117,7 +117,7 @@ def _next(
         trouble=held_up,
         announce=request,
         waiting=waiting,
-        clear_register=guarded.clear_register,
+        followers=guarded.followers,
         watch=watch,
         retry_seconds=again if again < float("inf") else None,
     )

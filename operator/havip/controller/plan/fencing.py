@@ -26,10 +26,11 @@ OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 @dataclass(frozen=True, slots=True)
 class Fencing:
-    """Who is kept out, and whether the register may be cleared of a holder among them."""
+    """Who is kept out, and who is to be left in the register if its holder is to go from it."""
 
     fenced: tuple[FencedMember, ...] = ()
-    clear_register: bool = False
+    followers: tuple[str, ...] | None = None
+    """The nodes that may follow the holder (none: anybody may); None leaves the register alone."""
 
     @property
     def barred(self) -> dict[str, str]:
@@ -52,7 +53,7 @@ def fencing(seen: Observation) -> Fencing:
         elif member_id := seen.member_id_of(name):
             fenced.append(FencedMember(node=name, member_id=member_id, at=seen.now, reason=reason))
     fenced += [each for each in before.values() if not _is_back(seen, each)]
-    return Fencing(tuple(sorted(fenced, key=lambda each: each.node)), _may_clear(seen, fenced))
+    return Fencing(tuple(sorted(fenced, key=lambda each: each.node)), _followers(seen, fenced))
 
 
 def _declared(seen: Observation) -> dict[str, str]:
@@ -127,22 +128,30 @@ def _is_back(seen: Observation, fenced: FencedMember) -> bool:
         and not seen.silent(node)
         and node.agent is not None
         and (address is None or address not in node.agent.kernel_addresses)
+        and all(each.uid != seen.havip.metadata.uid for each in node.agent.holds)
     )
 
 
-def _may_clear(seen: Observation, fenced: list[FencedMember]) -> bool:
-    """Whether the holder can receive nothing any more, so that the register may be cleared.
+def _followers(seen: Observation, fenced: list[FencedMember]) -> tuple[str, ...] | None:
+    """Say whom to leave in the register in the holder's place, once it can receive nothing.
 
-    Also of a holder that is no member though nobody fenced it, such as a node that was deleted:
-    there the register must have been left alone for long, since its agent may still hand over.
+    Its members have promised it something, so they know best when to follow; those among them that
+    are gone would keep all others from it. Also a place that is empty already must not be kept for
+    the gone.
     """
     register, mine = seen.register, seen.mine
-    if register is None or not register.holder or mine is None or not mine.settled:
-        return False
-    for each in fenced:
-        if each.node == register.holder:
-            return each.member_id not in mine.associated_instances
-    member_id = seen.member_id_of(register.holder)
-    if member_id and member_id in mine.associated_instances:
-        return False
-    return seen.register_still >= seen.still_enough
+    if register is None or mine is None or not mine.settled:
+        return None
+    out = {each.node for each in fenced}
+    alive = tuple(name for name in register.members if name not in out and not _gone(seen, name))
+    still = seen.register_still >= seen.still_enough
+    if not register.holder:
+        kept_for_the_gone = bool(register.members) and not register.given and not alive
+        return () if kept_for_the_gone and still else None
+    member_id = next((e.member_id for e in fenced if e.node == register.holder), "")
+    declared_dead = bool(member_id)
+    member_id = member_id or seen.member_id_of(register.holder)
+    if member_id in mine.associated_instances:
+        return None
+    # Where nobody fenced it, as when its node was deleted, its agent may still hand over.
+    return alive if declared_dead or still else None

@@ -76,8 +76,9 @@ class Plan:
     routes: RoutesPart | None = None
     adopted: AdoptedState | None = None
     fenced: tuple[FencedMember, ...] = ()
-    clear_register: bool = False
-    """Nobody can hold the address any more: take the holder out of the register."""
+    followers: tuple[str, ...] | None = None
+    """The holder can have the address no more: take it out of the register and leave these in it
+    to follow (none: anybody may). None leaves the register alone."""
     announce: AnnounceRequest | None = None
     trouble: HaVipError | None = None
     waiting: str = ""
