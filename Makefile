@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sim lab lab-down crds policies metrics
+.PHONY: help setup demo test lint sim lab lab-down crds policies metrics dashboard
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,3 +49,7 @@ policies: ## Write docs/ram/*.json anew from the table in havip.cloud.actions
 metrics: ## Write docs/metrics.md anew from the tables in measures.py
 	@$(SETUP) environment
 	@$(IN)/havip metrics > docs/metrics.md
+
+dashboard: setup ## Ask the dashboard's queries of a Prometheus that scraped a lab, and draw the answers
+	@$(SETUP) prometheus
+	@PYTHONPATH=e2e $(IN)/python -m lab.dashboard --picture docs/images/dashboard.png

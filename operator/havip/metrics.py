@@ -74,7 +74,7 @@ class Ledger(Collector):
         self._histograms: dict[Measure, Histogram] = {}
 
     def count(self, measure: Measure, *labels: str, by: float = 1.0) -> None:
-        """Add to a counter. By 0 it is there before the first time, as a rate wants it to be."""
+        """Add to a counter."""
         found = self._counters.get(measure)
         if found is None:
             names = (*self._common, *measure.labels)
@@ -83,7 +83,7 @@ class Ledger(Collector):
         found.labels(*self._common.values(), *labels).inc(by)
 
     def observe(self, measure: Measure, *labels: str, value: float | None) -> None:
-        """Count a value in a histogram; None only lets it be there."""
+        """Count a value in a histogram; None only lets it be there, as a rate wants it to be."""
         found = self._histograms.get(measure)
         if found is None:
             found = Histogram(
