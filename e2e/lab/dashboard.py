@@ -13,6 +13,7 @@ import argparse
 import functools
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +35,8 @@ DASHBOARD = ROOT / "charts" / "havip-operator" / "files" / "dashboards" / "havip
 NAMESPACE, NAME, OTHER = "default", "web", "shop"
 API_OUTAGE_SECONDS = 8.0
 QUIET_SECONDS = 6.0
+LOSS_SECONDS = 0.4
+PEER_PORT = 9494
 RATE_SECONDS = 6
 MATPLOTLIB = "matplotlib>=3.9,<4"
 
@@ -58,12 +61,13 @@ def main() -> int:
         began = time.time()
         live(lab)
         wrong = [f"{url}: {complaint}" for url in urls(lab) for complaint in complaints(url)]
-        answers = list(ask(prometheus, began, time.time()))
+        ended = time.time()
+        answers = list(ask(prometheus, began, ended))
     for answer in answers:
         if not answer.series:
             wrong.append(f"{answer.panel['title']}: no data: {answer.expression}")
     if options.picture:
-        draw(answers, options.picture)
+        draw(answers, (began, ended), options.picture)
     for trouble in wrong:
         console.print(f"[bold red]{trouble}", markup=True)
     console.print(f"{len(answers)} queries asked, {len(wrong)} things wrong")
@@ -121,6 +125,7 @@ def live(lab: Lab) -> None:
     lab.heal(dead)
     lab.settle(NAME)
     _change_in_the_cloud(lab)
+    _disturb_a_standby(lab)
     time.sleep(QUIET_SECONDS)
     # The controller is spared: it would end, and tell of nothing for half the time shown.
     with lab.api_outage(*lab.nodes):
@@ -146,6 +151,17 @@ def _change_in_the_cloud(lab: Lab) -> None:
         return all(each["name"] != "somebody-elses" for each in lab.cloud.ha_vips())
 
     lab.until("the name is put right", mended, 60)
+
+
+def _disturb_a_standby(lab: Lab) -> None:
+    """Keep some heartbeats from a node that stands by, and send it what is none."""
+    node = next(each for each in lab.nodes if each != lab.holder(NAME))
+    lab.cut_one_way(node, "to")
+    time.sleep(LOSS_SECONDS)
+    lab.heal(node)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for _ in range(10):
+            stranger.sendto(b"hello", (lab.nodes[node].address, PEER_PORT))
 
 
 def ask(prometheus: Prometheus, start: float, end: float) -> Iterator[Answer]:
@@ -174,7 +190,7 @@ def ask(prometheus: Prometheus, start: float, end: float) -> Iterator[Answer]:
             yield Answer(panel, expression, target.get("legendFormat", ""), series)
 
 
-def draw(answers: list[Answer], picture: Path) -> None:
+def draw(answers: list[Answer], run: tuple[float, float], picture: Path) -> None:
     """Draw the panels as they would look. Raises `CalledProcessError` where that fails.
 
     By matplotlib, which nothing else here needs: uv brings it for this once.
@@ -196,6 +212,8 @@ def draw(answers: list[Answer], picture: Path) -> None:
                     }
                     for answer in answers
                 ],
+                "start": run[0],
+                "end": run[1],
                 "variables": {"$namespace": NAMESPACE, "$name": NAME},
             }
         )

@@ -5,11 +5,11 @@ It is run by an interpreter that has matplotlib and nothing of ours.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ COLOURS = ("#3f7fd1", "#e8912d", "#3a9e5c", "#8e5bd0", "#d6455d", "#1aa6a6", "#b
 NAMED = {"green": GREEN, "red": RED, "orange": ORANGE, "blue": COLOURS[0], "text": TEXT}
 HIDDEN = {"Time", "Value", "__name__", "instance", "job"}
 MAX_LEGEND = 8
+GAP_SECONDS = 1.5
 
 Series = dict[str, Any]
+Run = tuple[float, float]
+"""When it began and ended, in seconds since 1970."""
 
 
 def main() -> None:
@@ -50,9 +53,13 @@ def main() -> None:
             "ytick.color": "#57606a",
         }
     )
+    run = (data["start"], data["end"])
     figure = plt.figure(figsize=(WIDTH, rows * ROW), facecolor="#f4f5f7")
     for panel in panels:
-        place(figure, panel, rows, shown.get(panel["id"], []), data["variables"])
+        title = panel["title"]
+        for name, value in data["variables"].items():
+            title = title.replace(name, value)
+        place(figure, panel | {"title": title}, rows, shown.get(panel["id"], []), run)
     figure.savefig(sys.argv[2], dpi=90)
 
 
@@ -61,25 +68,24 @@ def place(
     panel: dict[str, Any],
     rows: int,
     answers: list[tuple[str, list[Series]]],
-    variables: dict[str, str],
+    run: Run,
 ) -> None:
     """Draw one panel where the dashboard has it."""
     grid = panel["gridPos"]
     x, width = grid["x"] / COLUMNS, grid["w"] / COLUMNS
     height = grid["h"] / rows
     bottom = 1 - grid["y"] / rows - height
-    title = panel["title"]
-    for name, value in variables.items():
-        title = title.replace(name, value)
     if panel["type"] == "row":
-        figure.text(x + 0.006, bottom + height * 0.25, title, fontsize=12, fontweight="bold")
+        figure.text(
+            x + 0.006, bottom + height * 0.25, panel["title"], fontsize=12, fontweight="bold"
+        )
         return
     gap_x, gap_y = 0.05 / WIDTH, 0.05 / (rows * ROW)
     card = figure.add_axes((x + gap_x, bottom + gap_y, width - 2 * gap_x, height - 2 * gap_y))
     card.set(xticks=[], yticks=[])
     card.text(
         *(0.08 / (width * WIDTH), 1 - 0.1 / (grid["h"] * ROW)),
-        title,
+        panel["title"],
         fontsize=9,
         fontweight="bold",
         va="top",
@@ -93,7 +99,7 @@ def place(
     inch_x, inch_y = 1 / (width * WIDTH), 1 / (grid["h"] * ROW)
     match panel["type"]:
         case "stat":
-            stat(card, panel, drawn)
+            stat(card, panel, drawn, run)
         case "table":
             table(card, [series for _, series in drawn], inch_y)
         case "bargauge":
@@ -103,12 +109,25 @@ def place(
         case "state-timeline":
             longest = max((len(name) for name, _ in drawn), default=0)
             left = (0.2 + 0.065 * longest) * inch_x
-            timeline(inset(card, left, 0.28 * inch_y, 0.15 * inch_x, 0.34 * inch_y), panel, drawn)
+            timeline(
+                inset(card, left, 0.28 * inch_y, 0.15 * inch_x, 0.34 * inch_y), panel, drawn, run
+            )
         case _:
             lines = -(-min(len(drawn), MAX_LEGEND) // columns_of(width))
-            below = (0.3 + 0.17 * lines) * inch_y
+            below = (0.38 + 0.16 * lines) * inch_y
             inner = inset(card, 0.6 * inch_x, below, 0.15 * inch_x, 0.34 * inch_y)
-            curves(inner, panel, drawn, columns_of(width), inch_y)
+            curves(inner, panel, drawn, run)
+            card.legend(
+                *inner.get_legend_handles_labels(),
+                loc="lower left",
+                bbox_to_anchor=(0.05 * inch_x, 0.0),
+                ncols=columns_of(width),
+                frameon=False,
+                fontsize=7,
+                handlelength=1.0,
+                columnspacing=1.0,
+                labelspacing=0.25,
+            )
 
 
 def inset(card: Axes, left: float, bottom: float, right: float, top: float) -> Axes:
@@ -139,8 +158,6 @@ def number(value: float, unit: str) -> str:
             return f"{value * 1000:.3g} ms" if 0 < abs(value) < 1 else f"{value:.3g} s"
         case "cps":
             return f"{value:.3g}/s"
-        case "dateTimeFromNow":
-            return f"{max(0.0, time.time() - value / 1000):.0f} s ago"
     return f"{value:.4g}"
 
 
@@ -158,11 +175,15 @@ def colour_of(value: float, panel: dict[str, Any]) -> str:
     return NAMED.get(found, found)
 
 
-def stat(card: Axes, panel: dict[str, Any], drawn: list[tuple[str, Series]]) -> None:
+def stat(card: Axes, panel: dict[str, Any], drawn: list[tuple[str, Series]], run: Run) -> None:
     """Write one large value, or its name."""
     unit = panel["fieldConfig"]["defaults"]["unit"]
     name, value = (drawn[0][0], last(drawn[0][1])) if drawn else ("", float("nan"))
+    if panel["fieldConfig"]["defaults"].get("decimals") == 0:
+        value = round(value)
     text = name if panel["options"].get("textMode") == "name" else number(value, unit)
+    if unit == "dateTimeFromNow":
+        text = f"{run[1] - value / 1000:.0f} s ago"
     card.text(
         *(0.5, 0.42),
         text,
@@ -203,43 +224,41 @@ def bars(axes: Axes, panel: dict[str, Any], drawn: list[tuple[str, Series]]) -> 
     axes.axis("off")
 
 
-def timeline(axes: Axes, panel: dict[str, Any], drawn: list[tuple[str, Series]]) -> None:
+def timeline(axes: Axes, panel: dict[str, Any], drawn: list[tuple[str, Series]], run: Run) -> None:
     """Draw when a series was 1."""
     off = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["color"]
     names = sorted({name for name, _ in drawn}, reverse=True)
-    start, end = span(drawn)
     for name, series in drawn:
         y = names.index(name)
         for began, ended, value in stretches(series["points"]):
             colour = GREEN if value >= 1 else NAMED.get(off, "#e9ecef")
-            axes.barh(y, ended - began, left=began - start, height=0.7, color=colour)
+            axes.barh(y, ended - began, left=began - run[0], height=0.7, color=colour)
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.4))
-    tidy(axes, end - start)
+    tidy(axes, run)
     axes.grid(visible=False, axis="y")
 
 
 def stretches(points: list[list[float]]) -> Iterator[tuple[float, float, float]]:
     """Yield begin, end and value of each stretch in which a value stayed the same."""
-    began, previous = points[0][0], points[0]
-    for at, value in points[1:]:
-        if value != previous[1] or at - previous[0] > 1.5:
-            yield began, previous[0] + 1, previous[1]
-            began = at
-        previous = [at, value]
-    yield began, previous[0] + 1, previous[1]
+    began = points[0][0]
+    for (at, value), (after, following) in itertools.pairwise(points):
+        if after - at > GAP_SECONDS:
+            yield began, at, value
+            began = after
+        elif following != value:
+            yield began, after, value
+            began = after
+    yield began, points[-1][0], points[-1][1]
 
 
-def curves(
-    axes: Axes, panel: dict[str, Any], drawn: list[tuple[str, Series]], columns: int, inch_y: float
-) -> None:
+def curves(axes: Axes, panel: dict[str, Any], drawn: list[tuple[str, Series]], run: Run) -> None:
     """Draw values over time, one upon the other where the panel says so."""
     defaults = panel["fieldConfig"]["defaults"]
-    start, end = span(drawn)
     stacked = defaults["custom"].get("stacking", {}).get("mode") == "normal"
     base: dict[float, float] = {}
     for index, (name, series) in enumerate(drawn):
         colour = COLOURS[index % len(COLOURS)]
-        at = [point[0] - start for point in series["points"]]
+        at = [point[0] - run[0] for point in series["points"]]
         values = [point[1] for point in series["points"]]
         below = [0.0] * len(at)
         if stacked:
@@ -249,46 +268,31 @@ def curves(
         label = name if index < MAX_LEGEND else None
         # A gap is a gap.
         for part in parts(at):
-            axes.plot(at[part], values[part], color=colour, linewidth=1.4, label=label)
-            axes.fill_between(at[part], below[part], values[part], color=colour, alpha=0.12)
+            width, alpha = (0.0, 0.7) if stacked else (1.4, 0.1)
+            area = axes.fill_between(at[part], below[part], values[part], color=colour, alpha=alpha)
+            (curve,) = axes.plot(at[part], values[part], color=colour, linewidth=width)
+            (area if stacked else curve).set_label(label)
             label = None
     axes.set_ylim(bottom=0)
     if axes.get_ylim()[1] <= 0.06 and all(p[1] == 0 for _, s in drawn for p in s["points"]):
         axes.set_ylim(0, 1)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y, defaults["unit"])))
-    tidy(axes, end - start)
-    axes.legend(
-        *(axes.get_legend_handles_labels()),
-        loc="upper left",
-        bbox_to_anchor=(-0.06, -0.09),
-        ncols=columns,
-        frameon=False,
-        fontsize=7,
-        handlelength=1.0,
-        columnspacing=1.0,
-        labelspacing=0.25,
-    )
+    tidy(axes, run)
 
 
 def parts(at: list[float]) -> Iterator[slice]:
     """Yield the stretches of a series that have no gap."""
     began = 0
     for index in range(1, len(at) + 1):
-        if index == len(at) or at[index] - at[index - 1] > 1.5:
+        if index == len(at) or at[index] - at[index - 1] > GAP_SECONDS:
             yield slice(began, index)
             began = index
 
 
-def span(drawn: list[tuple[str, Series]]) -> tuple[float, float]:
-    """Return when the whole run began and ended, as far as a panel's series tell."""
-    times = [point[0] for _, series in drawn for point in series["points"]]
-    return (min(times), max(times)) if times else (0.0, 1.0)
-
-
-def tidy(axes: Axes, seconds: float) -> None:
+def tidy(axes: Axes, run: Run) -> None:
     """Leave a grid and the seconds."""
-    axes.set_xlim(0, max(1.0, seconds))
+    axes.set_xlim(0, run[1] - run[0])
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f} s"))
     axes.grid(visible=True, color=GRID, linewidth=0.6)
