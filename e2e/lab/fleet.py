@@ -101,6 +101,7 @@ class Fleet:
             cluster_id="lab",
             identity=identity,
             drift_interval=10,
+            agent_silent_after=40,
         )
         name = CONTROLLER.name
         self._start(name, command, machine=name, account="havip-controller")
