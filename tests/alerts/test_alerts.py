@@ -9,6 +9,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,13 +48,13 @@ def owns(node: str) -> str:
     return of_web("havip_owns", node=node)
 
 
-NO_HOLDER = {
+NO_HOLDER: dict[str, Any] = {
     "labels": WEB,
     "summary": "No node holds the HaVip default/web",
     "description": "Nothing answers at its address: look whether any member is healthy and whether"
     " the agents reach the API server.",
 }
-TWO_OWNERS = {
+TWO_OWNERS: dict[str, Any] = {
     "labels": WEB,
     "summary": "More than one node holds the HaVip default/web",
     "description": "Connections to its address may break or reach the wrong node: find the node"
@@ -66,7 +67,7 @@ DISAGREE = (
 ONE_HEALTHY = (
     "The next failure takes its address away: status.members says what is wrong with the others."
 )
-NOT_RECONCILING = {
+NOT_RECONCILING: dict[str, Any] = {
     "labels": {},
     "summary": "The controller of HaVips does not reconcile",
     "description": "Addresses go on failing over without it, but new HaVips, new nodes and what is"
