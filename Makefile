@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sim lab lab-down crds policies metrics dashboard
+.PHONY: help setup demo test lint sim sim-cloud lab lab-down crds policies metrics dashboard
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ lint: ## Check style, types and which package may import which
 sim: ## Run the election through SEEDS=n random schedules; REPLAY=seed prints one step by step
 	@$(SETUP) environment
 	@PYTHONPATH=operator:. $(IN)/python -m tests.election.simulate --seeds $(SEEDS) $(if $(REPLAY),--replay $(REPLAY)) $(ARGS)
+
+sim-cloud: ## Let the controller die, and the cloud fail it, at every call; REPLAY=life:call:fault prints one
+	@$(SETUP) environment
+	@PYTHONHASHSEED=0 PYTHONPATH=operator:. $(IN)/python -m tests.lives $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
 
 lab: setup ## Start a cluster on this machine that stays up, and print what to try
 	@PYTHONPATH=e2e $(IN)/python -m lab.standing up $(ARGS)

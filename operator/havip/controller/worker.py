@@ -7,9 +7,8 @@ What a worker keeps in memory only spaces its tries; it may be lost at any momen
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from havip.api.errors import BugError, CloudError, CredentialsRefused, HaVipError, UserError
@@ -17,6 +16,7 @@ from havip.api.havip import HaVip, HaVipStatus
 from havip.api.names import FINALIZER
 from havip.controller.accounts import Account, Accounts
 from havip.controller.classes import Classes
+from havip.controller.clock import Clock
 from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
@@ -62,6 +62,7 @@ class Surroundings:
     """Posts an event about an object."""
     may_act: Callable[[], bool] = lambda: True
     """Whether this replica is still the active one."""
+    clock: Clock = field(default_factory=Clock)
     reconciled: Callable[[str, float], None] = lambda result, seconds: None
     """Told how each round went, ``ok``, ``error`` or ``bug``, and how long it took."""
 
@@ -75,7 +76,13 @@ class Worker:
         self._executor = Executor(uid)
         self._setbacks = Setbacks(around.pace.backoff)
         self._observer = Observer(
-            uid, around.world, around.accounts, around.cluster_id, around.pace, self._setbacks
+            uid,
+            around.world,
+            around.accounts,
+            around.cluster_id,
+            around.pace,
+            self._setbacks,
+            around.clock,
         )
         self._reported: HaVipStatus | None = None
         self._wake = asyncio.Event()
@@ -93,7 +100,7 @@ class Worker:
         await self._around.world.registers_known.wait()
         while not self.gone.is_set():
             self._wake.clear()
-            began, result = time.monotonic(), "ok"
+            began, result = self._around.clock.monotonic(), "ok"
             try:
                 pause = await self.reconcile()
                 self._failures = 0
@@ -107,7 +114,7 @@ class Worker:
                 result = "bug"
                 log.exception("%s: reconcile failed", self._uid)
                 pause = self._around.pace.retry
-            self._around.reconciled(result, time.monotonic() - began)
+            self._around.reconciled(result, self._around.clock.monotonic() - began)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -145,7 +152,7 @@ class Worker:
             self._look_again(planned.retry_seconds)
         if planned.trouble is not None:
             self._look_again(min(self._around.pace.retry, TROUBLE_SECONDS))
-        self._look_again(self._setbacks.next_try(time.monotonic()))
+        self._look_again(self._setbacks.next_try(self._around.clock.monotonic()))
         return None if self._timer == float("inf") else max(SHORTEST_PAUSE_SECONDS, self._timer)
 
     def _look_again(self, seconds: float) -> None:
@@ -196,7 +203,7 @@ class Worker:
             pause = self._around.pace.retry
             if isinstance(error, CloudError):
                 pause = error.retry_after or 0.0
-            self._setbacks.note(_about(step, error), error, time.monotonic(), pause)
+            self._setbacks.note(_about(step, error), error, self._around.clock.monotonic(), pause)
             self.wake()
         else:
             log.info("%s: %s", havip.cloud_name, step)
@@ -212,7 +219,7 @@ class Worker:
         if not isinstance(step, CreateRoute | DeleteRoute):
             await self._executor.execute(account.cloud, step)
             return
-        with account.listings.turns.taken(step.route_table_id, time.monotonic):
+        with account.listings.turns.taken(step.route_table_id, self._around.clock.monotonic):
             await self._executor.execute(account.cloud, step)
 
     async def _unwritten(self, seen: Observation) -> bool:

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 
 from havip.cloud.alibaba.account import Account
-from havip.cloud.alibaba.connection import Connection, Endpoints
+from havip.cloud.alibaba.connection import Connection, Endpoints, Timeouts
 from havip.cloud.alibaba.ecs import Ecs
 from havip.cloud.alibaba.eips import Eips
 from havip.cloud.alibaba.havips import HaVips
@@ -12,7 +12,7 @@ from havip.cloud.call import Observer, ignore
 from havip.cloud.credentials import CredentialSource
 from havip.cloud.limiter import Buckets
 
-__all__ = ["AlibabaCloud", "Endpoints"]
+__all__ = ["AlibabaCloud", "Endpoints", "Timeouts"]
 
 
 class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
@@ -30,6 +30,7 @@ class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
         endpoints: Endpoints | None = None,
         *,
         buckets: Buckets | None = None,
+        timeouts: Timeouts | None = None,
         observe: Observer = ignore,
     ) -> None:
         super().__init__(
@@ -39,6 +40,7 @@ class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
                 executor,
                 endpoints or Endpoints(),
                 buckets or Buckets(),
+                timeouts=timeouts or Timeouts(),
                 observe=observe,
             )
         )

@@ -12,7 +12,7 @@ from havip.api.conditions import ConditionStatus, Reason
 from havip.api.havip import EipAllocation, EipStatus, HaVip
 from havip.cloud.port import EipFacts, HaVipFacts, NewEip, ResourceType
 from havip.controller.cloudview import OWNERSHIP_TAGS, EipView, owner_of, wanted_tags
-from havip.controller.needs import EIPS
+from havip.controller.needs import EIPS, HA_VIPS
 from havip.controller.observe import Observation
 from havip.controller.plan.outcome import NOT_WANTED_EIP, EipPart, Verdict
 from havip.controller.plan.steps import (
@@ -98,6 +98,17 @@ def ours_bound(
     return None
 
 
+def lingers(seen: Observation, mine: HaVipFacts) -> bool:
+    """Whether the HaVip shows the EIP on record, whatever the listing of EIPs says.
+
+    One of the two listings is late then, and what is on record may still have to be unbound.
+    """
+    before, adopted = seen.havip.status.eip, seen.havip.status.adopted
+    if before is None or before.address not in mine.associated_eip_addresses:
+        return False
+    return adopted is None or before.address not in adopted.eip_addresses
+
+
 def found_before(havip: HaVip, eip: EipFacts) -> bool:
     """Whether an adopted HaVip had this EIP already."""
     return havip.status.adopted is not None and eip.address in havip.status.adopted.eip_addresses
@@ -150,6 +161,8 @@ def _nothing_wanted(seen: Observation, mine: HaVipFacts, view: EipView) -> EipPa
     bound = ours_bound(seen, mine.ha_vip_id, owned, view)
     if bound is not None:
         return _unbind(seen, mine, bound)
+    if lingers(seen, mine):
+        return _lingering(seen)
     step, passing = dispose(seen, owned)
     if step is None and not passing and nothing_left(seen, view):
         return EipPart(_foreign_note(mine))
@@ -287,6 +300,9 @@ def _bind(
     bound = ours_bound(seen, mine.ha_vip_id, owned, view)
     if bound is not None and bound.allocation_id != target.allocation_id:
         return _unbind(seen, mine, bound)
+    before = seen.havip.status.eip
+    if before and before.allocation_id != target.allocation_id and lingers(seen, mine):
+        return _lingering(seen)
     after = _status(target, allocated=allocated)
     name = f"{target.allocation_id} ({target.address})"
     if target.instance_id != mine.ha_vip_id:
@@ -323,6 +339,12 @@ def _unbind(seen: Observation, mine: HaVipFacts, eip: EipFacts) -> EipPart:
     if not eip.settled:
         return EipPart(verdict, before, watch=frozenset({EIPS}))
     return EipPart(verdict, before, UnassociateEip(eip.allocation_id, mine.ha_vip_id))
+
+
+def _lingering(seen: Observation) -> EipPart:
+    told = "One listing shows the EIP bound and another does not; looking again."
+    verdict = Verdict(FALSE, Reason.UNBINDING, told)
+    return EipPart(verdict, seen.havip.status.eip, watch=frozenset({EIPS, HA_VIPS}))
 
 
 def _status(eip: EipFacts, *, allocated: bool) -> EipStatus:

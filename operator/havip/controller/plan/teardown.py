@@ -14,7 +14,7 @@ from havip.cloud.port import EipFacts, HaVipFacts, InstanceType, ResourceType
 from havip.controller.cloudview import OWNERSHIP_TAGS, EipView, owner_of
 from havip.controller.needs import EIPS, HA_VIPS, Listing, routes
 from havip.controller.observe import Observation, RegisterFacts
-from havip.controller.plan.eip import dispose, nothing_left, ours_bound, owned_eips
+from havip.controller.plan.eip import dispose, lingers, nothing_left, ours_bound, owned_eips
 from havip.controller.plan.members import backups_first
 from havip.controller.plan.outcome import Plan
 from havip.controller.plan.routes import found_before, removal
@@ -130,6 +130,8 @@ def _eip(seen: Observation, mine: HaVipFacts | None, policy: DeletionPolicy | No
                 watch=frozenset({EIPS, HA_VIPS}),
                 waiting=f"The cloud says {bound.status} of {bound.allocation_id}.",
             )
+        if lingers(seen, mine):
+            return Plan(watch=frozenset({EIPS, HA_VIPS}), waiting="Looking at the EIP again.")
     rest, passing = dispose(seen, owned, release=policy is not DeletionPolicy.RETAIN)
     if rest is not None:
         return Plan(step=rest, waiting="Giving back the EIP.")
@@ -166,9 +168,9 @@ def _rest(seen: Observation, mine: HaVipFacts | None, policy: DeletionPolicy | N
             if each.settled:
                 return Plan(step=dismantle(seen, each), waiting="Removing it from the cloud.")
     elif mine.settled:
-        step = None if policy is DeletionPolicy.RETAIN else _restore(seen, mine)
-        ours = tuple(key for key in OWNERSHIP_TAGS if key in mine.tags)
-        leave = Untag(ResourceType.HA_VIP, mine.ha_vip_id, ours)
+        retain = policy is DeletionPolicy.RETAIN
+        step = None if retain else _restore(seen, mine)
+        leave = _untag(seen, mine, added=not retain)
         return Plan(step=step or leave, waiting="Leaving the HaVip in the cloud.")
     return Plan(waiting=f"The cloud says {mine.status}.", watch=frozenset({HA_VIPS}))
 
@@ -192,7 +194,7 @@ def _unassociate(seen: Observation, facts: HaVipFacts, member_id: str, *, force:
 
 
 def _restore(seen: Observation, mine: HaVipFacts) -> Step | None:
-    """Give an adopted HaVip back as it was: without the members, texts and tags that we added."""
+    """Give an adopted HaVip back as it was, but for the tags: ours say that it is not done yet."""
     before = seen.havip.status.adopted
     if before is None:
         return None
@@ -207,7 +209,14 @@ def _restore(seen: Observation, mine: HaVipFacts) -> Step | None:
         return Modify(mine.ha_vip_id, before.name, before.description)
     if before.resource_group_id and mine.resource_group_id != before.resource_group_id:
         return Move(ResourceType.HA_VIP, mine.ha_vip_id, before.resource_group_id)
-    added = tuple(
-        key for key in seen.havip.spec.tags if key in mine.tags and key not in before.tags
-    )
-    return Untag(ResourceType.HA_VIP, mine.ha_vip_id, added) if added else None
+    return None
+
+
+def _untag(seen: Observation, mine: HaVipFacts, *, added: bool) -> Step:
+    """Take our tags off, and of an adopted HaVip those of the spec that it did not have."""
+    before = seen.havip.status.adopted
+    keys = dict.fromkeys(OWNERSHIP_TAGS)
+    if added and before is not None:
+        keys |= {key: None for key in seen.havip.spec.tags if key not in before.tags}
+    there = tuple(key for key in keys if key in mine.tags)
+    return Untag(ResourceType.HA_VIP, mine.ha_vip_id, there)

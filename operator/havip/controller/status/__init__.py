@@ -64,7 +64,7 @@ def status(seen: Observation, planned: Plan) -> HaVipStatus:
     after = HaVipStatus(
         ha_vip_id=mine.ha_vip_id if mine else before.ha_vip_id,
         address=mine.address if mine else before.address,
-        eip_address=_eip_address(seen, eip),
+        eip_address=_eip_address(seen, planned, eip),
         holder=holder,
         cloud_master=(mine.master_instance_id or None) if mine else before.cloud_master,
         members=members,
@@ -112,12 +112,17 @@ def _verdicts(
     return verdicts
 
 
-def _eip_address(seen: Observation, eip: EipStatus | None) -> str | None:
+def _eip_address(seen: Observation, planned: Plan, eip: EipStatus | None) -> str | None:
     """Return the public address that leads to the HaVip, whoever bound it."""
     bound = seen.mine.associated_eip_addresses if seen.mine else frozenset()
-    if eip is not None and eip.address in bound:
+    # The EIPs' own listing may know first; whoever waits for EipBound wants the address then.
+    if eip and (eip.address in bound or _says_bound(planned)):
         return eip.address
     return min(bound, default=None)
+
+
+def _says_bound(planned: Plan) -> bool:
+    return planned.eip is not None and planned.eip.verdict.reason is Reason.BOUND
 
 
 def _last_allocated(before: HaVipStatus, eip: EipStatus | None) -> str | None:

@@ -16,10 +16,12 @@ def members_of(seen: Observation, planned: Plan) -> tuple[MemberStatus, ...]:
     """Return the members to report."""
     if seen.deleting and seen.cloud is not None:
         left = seen.cloud.mine.associated_instances if seen.cloud.mine else frozenset()
+        # One that was asked for may still appear, and is ours to take out then.
         return tuple(
-            each.model_copy(update={"state": MemberState.UNASSOCIATING})
+            each.model_copy(update={"state": MemberState.UNASSOCIATING}) if there else each
             for each in seen.havip.status.members
-            if (each.network_interface_id or each.instance_id) in left
+            if (there := (each.network_interface_id or each.instance_id) in left)
+            or each.state is MemberState.ASSOCIATING
         )
     if planned.wanted is None:
         return seen.havip.status.members
