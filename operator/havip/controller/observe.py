@@ -127,16 +127,38 @@ class Observation:
         error = self.setbacks.get(subject)
         return error if isinstance(error, UserError) else None
 
+    def ids_of(self, node: str) -> frozenset[str]:
+        """Ids of all that the HaVip may have of a node, whatever it has now.
+
+        A Node may bear another instance's name since, an instance other network interfaces, and
+        the members may be of the type before.
+        """
+        status, found = self.havip.status, self.node(node)
+        ids = {found.instance_id} if found else set()
+        for member in status.members:
+            if member.node == node:
+                ids |= {member.instance_id, member.network_interface_id}
+        ids |= {each.member_id for each in status.fenced if each.node == node}
+        if status.holder and status.holder.node == node:
+            ids.add(status.holder.instance_id)
+        cards = self.network_interfaces.facts if self.network_interfaces else ()
+        ids |= {each.network_interface_id for each in cards if each.instance_id in ids - {""}}
+        return frozenset(ids - {""})
+
     def member_id_of(self, node: str) -> str:
-        """Id of what the HaVip has of a node; empty while nothing of it is a member."""
+        """Id of what the HaVip has of a node, or would have; empty if that is not known."""
+        present = self.mine.associated_instances if self.mine else frozenset()
+        master = self.mine.master_instance_id if self.mine else ""
+        here = sorted(self.ids_of(node) & present, key=lambda each: (each != master, each))
+        if here:
+            return here[0]
+        found = self.node(node)
+        instance_id = found.instance_id if found else ""
         if self.havip.spec.members.type is MemberType.ECS_INSTANCE:
-            found = self.node(node)
-            if found is not None and found.instance_id:
-                return found.instance_id
-        for each in self.havip.status.members:
-            if each.node == node:
-                return each.network_interface_id or each.instance_id
-        return ""
+            return instance_id
+        cards = self.network_interfaces.facts if self.network_interfaces else ()
+        own = [each.network_interface_id for each in cards if each.instance_id == instance_id]
+        return min(own, default="") if instance_id else ""
 
 
 def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFacts:

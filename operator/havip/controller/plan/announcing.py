@@ -6,7 +6,9 @@ time after twice as long.
 """
 
 import math
+from datetime import datetime
 
+from havip.api.conditions import ConditionType, Reason, find_condition
 from havip.api.havip import AnnounceRequest, Holder
 from havip.controller.observe import Observation
 
@@ -26,7 +28,8 @@ def announcing(seen: Observation, holder: Holder | None) -> tuple[AnnounceReques
         return None, math.inf
     if mine.master_instance_id == seen.member_id_of(holder.node):
         return None, math.inf
-    lag = (seen.now - holder.since).total_seconds()
+    begun = _differs_since(seen) or seen.now
+    lag = (seen.now - max(begun, holder.since)).total_seconds()
     due = 0 if lag < FIRST_SECONDS else int(math.log2(lag / FIRST_SECONDS)) + 1
     again = FIRST_SECONDS * 2**due - lag
     if due == 0:
@@ -34,3 +37,10 @@ def announcing(seen: Observation, holder: Holder | None) -> tuple[AnnounceReques
     if before is not None and before.epoch == holder.epoch and before.number >= due:
         return before, again
     return AnnounceRequest(epoch=holder.epoch, number=due), again
+
+
+def _differs_since(seen: Observation) -> datetime | None:
+    """Return since when the cloud is seen to differ: it may stray long after it had followed."""
+    told = find_condition(seen.havip.status.conditions, ConditionType.CONSISTENT)
+    differs = told is not None and told.reason == Reason.CLOUD_DIFFERS
+    return told.last_transition_time if told is not None and differs else None
