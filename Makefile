@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sim sim-cloud scale lab lab-down crds policies
+.PHONY: help setup demo test lint sim sim-cloud scale lab lab-down crds policies metrics dashboard
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ demo: setup ## Watch a HaVip live through an instance's death and an API outage,
 	@PYTHONPATH=e2e $(IN)/python -m demo $(ARGS)
 
 test: setup ## Run all tests; ARGS="-k name" picks some
+	@$(SETUP) prometheus
 	@$(IN)/pytest $(ARGS)
 
 lint: ## Check style, types and which package may import which
@@ -51,3 +52,11 @@ crds: ## Write crds/*.yaml anew from the models in havip.api
 policies: ## Write docs/ram/*.json anew from the table in havip.cloud.actions
 	@$(SETUP) environment
 	@$(IN)/havip policy --output docs/ram
+
+metrics: ## Write docs/metrics.md anew from the tables in measures.py
+	@$(SETUP) environment
+	@$(IN)/havip metrics > docs/metrics.md
+
+dashboard: setup ## Ask the dashboard's queries of a Prometheus that scraped a lab, and draw the answers
+	@$(SETUP) prometheus
+	@PYTHONPATH=e2e $(IN)/python -m lab.dashboard --picture docs/images/dashboard.png

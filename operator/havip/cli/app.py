@@ -1,4 +1,4 @@
-"""The commands that run the programs, and those that write CRDs and policies."""
+"""The commands that run the programs, and those that write CRDs, policies and a reference."""
 
 from __future__ import annotations
 
@@ -126,6 +126,14 @@ def crds(
 
     for file in write(output):
         typer.echo(file)
+
+
+@app.command()
+def metrics() -> None:
+    """Print the reference of all metrics, in Markdown."""
+    from havip.cli.reference import metrics_page
+
+    typer.echo(metrics_page(), nl=False)
 
 
 @app.command()
