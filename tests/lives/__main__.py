@@ -97,8 +97,18 @@ def replay(text: str, profile: str, seed: int) -> int:
 
 def table(rows: dict[str, Row]) -> str:
     """Return what came of the lives with a mishap."""
-    head = ("life", "calls", "lives", "deaths", "faults", "leaked", "doubled", "failed", "seconds")
-    lines = [head] + [
+    head: tuple[object, ...] = (
+        "life",
+        "calls",
+        "lives",
+        "deaths",
+        "faults",
+        "leaked",
+        "doubled",
+        "failed",
+        "seconds",
+    )
+    lines: list[tuple[object, ...]] = [head] + [
         (
             name,
             len(row.undisturbed.calls),
