@@ -1,4 +1,4 @@
-"""Install what `make demo` and `make test` need, on a machine with Python 3.11, make and git.
+"""Install what `make demo`, `make test` and `make e2e` need on a machine with Python, make and git.
 
 Standard library only, because it runs before there is a virtual environment. Each goal named on
 the command line looks first whether it has been reached, so a second run takes no time.
@@ -6,6 +6,7 @@ the command line looks first whether it has been reached, so a second run takes 
     environment     .venv, as uv.lock says
     system          Debian packages: the network tools the lab drives
     controlplane    etcd and kube-apiserver
+    cluster         what `make e2e` needs besides: the rest of Kubernetes and a container runtime
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab import binaries
@@ -35,6 +36,14 @@ DEBIAN_PACKAGES = {
     "util-linux": "setpriv",
     "curl": "curl",
 }
+CLUSTER_PACKAGES = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "busybox-static": "busybox",
+}
 
 
 class SetupError(Exception):
@@ -47,6 +56,7 @@ def main(goals: Sequence[str]) -> int:
         "environment": make_environment,
         "system": install_system_packages,
         "controlplane": prepare_controlplane,
+        "cluster": prepare_cluster,
     }
     try:
         _require_python()
@@ -88,25 +98,39 @@ def make_environment() -> None:
 
 def install_system_packages() -> None:
     """Install the missing Debian packages when we are root; else say how."""
-    missing = [package for package, thing in DEBIAN_PACKAGES.items() if not _is_there(thing)]
+    _install("the network tools of the lab are", DEBIAN_PACKAGES)
+
+
+def prepare_cluster() -> None:
+    """Have a container runtime, and the programs that make a cluster of an API."""
+    _install("the container runtime and its tools are", CLUSTER_PACKAGES)
+    _have_binaries(binaries.find_cluster, binaries.find_or_build_cluster)
+
+
+def prepare_controlplane() -> None:
+    """Have etcd and kube-apiserver, building them if need be."""
+    _have_binaries(binaries.find, binaries.find_or_build)
+
+
+def _install(what: str, packages: Mapping[str, str]) -> None:
+    missing = [package for package, thing in packages.items() if not _is_there(thing)]
     if not missing:
         return
     command = f"apt-get install --yes --no-install-recommends {' '.join(missing)}"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise SetupError(f"the network tools of the lab are missing. Run: sudo {command}")
+        raise SetupError(f"{what} missing. Run: sudo {command}")
     with step(f"installing {', '.join(missing)}", "under 1 min"):
         _apt("update", "--quiet")
         _apt(*command.split()[1:])
 
 
-def prepare_controlplane() -> None:
-    """Have etcd and kube-apiserver, building them if need be."""
-    if binaries.find() is not None:
+def _have_binaries(find: Callable[[], object], build: Callable[[], object]) -> None:
+    if find() is not None:
         return
     # The build may want uv to fetch Go with, and the one of the bootstrap is not on PATH.
     os.environ["PATH"] = f"{BOOTSTRAP / 'bin'}:{os.environ.get('PATH', os.defpath)}"
     try:
-        binaries.find_or_build()
+        build()
     except binaries.BinariesMissingError as trouble:
         raise SetupError(str(trouble)) from trouble
 

