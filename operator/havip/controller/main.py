@@ -46,7 +46,7 @@ STOP_SECONDS = 20.0
 def run(
     *,
     namespace: str,
-    cluster_id: str,
+    cluster_id: str | None,
     identity: str,
     drift_interval: float = 60.0,
     listen: str = "0.0.0.0:8080",
@@ -56,7 +56,8 @@ def run(
 
     ``namespace`` is the release's: registers, the controller's own Lease and, unless a class says
     otherwise, Secrets are there. ``cluster_id`` goes into the ownership tags and must never
-    change. ``drift_interval`` is the number of seconds between looks at an unchanging cloud.
+    change; None takes the uid of the namespace kube-system, which never does. ``drift_interval``
+    is the number of seconds between looks at an unchanging cloud.
     """
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"),
@@ -82,7 +83,9 @@ def run(
 class Controller:
     """What runs while this replica leads."""
 
-    def __init__(self, namespace: str, cluster_id: str, pace: Pace, elector: Elector) -> None:
+    def __init__(
+        self, namespace: str, cluster_id: str | None, pace: Pace, elector: Elector
+    ) -> None:
         self._namespace = namespace
         self._cluster_id = cluster_id
         self._pace = pace
@@ -136,7 +139,7 @@ class Controller:
             kube=kube,
             connect=connect,
             namespace=self._namespace,
-            cluster_id=self._cluster_id,
+            cluster_id=self._cluster_id or await kube.cluster_uid(),
             pace=self._pace,
             elector=self._elector,
         )
