@@ -143,7 +143,8 @@ def find_or_build_helm() -> Path:
     kept.mkdir(parents=True, exist_ok=True)
     package = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"
     with step(f"building helm ({HELM_VERSION})", "about 2 min on 2 cores, once per machine"):
-        _go("install", "-trimpath", "-ldflags", "-s -w", package, environment={"GOBIN": str(kept)})
+        flags = ("-trimpath", "-ldflags", _helm_linker_flags())
+        _go("install", *flags, package, environment={"GOBIN": str(kept)})
     return kept / "helm"
 
 
@@ -193,6 +194,17 @@ def _go(*arguments: str, environment: Mapping[str, str] | None = None) -> None:
 
 def _linker_flags() -> str:
     return f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}"
+
+
+def _helm_linker_flags() -> str:
+    """Tell Helm which Kubernetes a chart is rendered for where none is asked."""
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    told = [
+        f"-X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={number}"
+        for package in ("chartutil", "lint/rules")
+        for part, number in (("Major", major), ("Minor", minor))
+    ]
+    return " ".join(["-s", "-w", *told])
 
 
 def _go_command() -> list[str]:
