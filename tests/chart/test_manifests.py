@@ -53,7 +53,11 @@ VALUES: dict[str, dict[str, Any]] = {
             "serviceAccountAnnotations": {"pod-identity.alibabacloud.com/role-name": "havip"},
             "priorityClassName": "",
         },
-        "agent": {"nodeSelector": {"pool": "edge"}, "tolerations": [], "podAnnotations": {"a": "b"}},
+        "agent": {
+            "nodeSelector": {"pool": "edge"},
+            "tolerations": [],
+            "podAnnotations": {"a": "b"},
+        },
         "networkPolicy": {"enabled": False},
         "uninstall": {"force": True},
         "crds": {"install": False},
