@@ -70,7 +70,7 @@ def audit(lab: Lab) -> Audit:
 def test_the_whole_job_needs_every_right_that_the_chart_gives_and_no_other(
     lab: Lab, audit: Audit
 ) -> None:
-    lab.apply_havip("web", election={"profile": "Fast"}, eip={"allocate": {"bandwidth": 5}})
+    lab.apply_havip("web", election={"profile": "Fast"}, eip={"allocate": {}})
     lab.wait_ready("web")
     holder = lab.settle("web")
     lab.kill_agent(holder)
