@@ -108,6 +108,8 @@ async def operate(registry: kopf.OperatorRegistry, stop: threading.Event, pulse:
     """Run kopf until ``stop`` is set. Nothing else may be started in this loop before it."""
     settings = kopf.OperatorSettings()
     configure(settings)
+    # Else kopf names itself by the user that it runs as, which in a container need not exist.
+    os.environ.setdefault("POD_ID", "havip-controller")
     beating = asyncio.create_task(_beat(pulse))
     try:
         await kopf.operator(
