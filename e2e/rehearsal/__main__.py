@@ -60,7 +60,7 @@ def main() -> int:
         with WholeCluster() as cluster:
             setting = Setting(stage, cluster)
             load(setting)
-            setting.kubectl("get", "nodes", "-o", "wide")
+            setting.kubectl("get", "nodes")
             stage.say(f"up in {time.monotonic() - began:.1f} s")
             for act in ACTS:
                 act(setting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import yaml
 
 from havip.api.names import LABEL_UID
 from lab.fleet import CLOUD_URL, MANIFESTS
@@ -23,31 +23,33 @@ FENCE_TABLE = "havip_agent"
 KEPT = "customresourcedefinition.apiextensions.k8s.io/"
 
 
-def values(tag: str, **controller: object) -> list[str]:
-    """Return the options of helm for this cluster: images by a tag, the simulated cloud's pages."""
+def values(setting: Setting, tag: str, **controller: object) -> str:
+    """Write a values file for this cluster, show it, and return the option of helm that names it.
+
+    The images are those with a tag; the cloud's pages are the simulated cloud's.
+    """
     given = {
         "clusterId": "rehearsal",
-        "image": {
-            "pullPolicy": "Never",
-            "controller": {"tag": tag},
-            "agent": {"tag": tag},
-        },
+        "image": {"pullPolicy": "Never", "controller": {"tag": tag}, "agent": {"tag": tag}},
         "agent": {"metadataEndpoint": CLOUD_URL},
         "networkPolicy": {"egressPorts": [443, 6443, 8100]},
         "controller": {"driftInterval": 10} | controller,
     }
-    return [f"--set-json={key}={json.dumps(value)}" for key, value in given.items()]
+    file = setting.cluster.directory / f"{tag}.yaml"
+    file.write_text(yaml.safe_dump(given, sort_keys=False))
+    setting.stage.yaml(file.read_text())
+    return f"--values={file}"
 
 
 def install(setting: Setting) -> None:
     """Install the chart on a fresh cluster."""
     setting.stage.act("Installation")
     setting.helm(
-        *("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace"),
-        *values(OLD_TAG),
+        *("install", RELEASE, CHART, f"--namespace={NAMESPACE}", "--create-namespace"),
+        values(setting, OLD_TAG),
     )
     setting.wait_rolled_out()
-    setting.kubectl("get", "pods", "-n", NAMESPACE, "-o", "wide")
+    setting.kubectl("get", "pods", "-n", NAMESPACE)
     cluster = setting.cluster
     cluster.until("all agents have reported their nodes", lambda: _reported(setting), MOVE_SECONDS)
     setting.kubectl("get", "hvn")
@@ -87,8 +89,8 @@ def upgrade(setting: Setting) -> None:
 
     def to_next(_: str) -> None:
         setting.helm(
-            *("upgrade", RELEASE, str(CHART), f"--namespace={NAMESPACE}"),
-            *values(NEW_TAG, logLevel="DEBUG"),
+            *("upgrade", RELEASE, CHART, f"--namespace={NAMESPACE}"),
+            values(setting, NEW_TAG, logLevel="DEBUG"),
         )
         setting.wait_rolled_out()
 
