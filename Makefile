@@ -6,10 +6,10 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sim lab lab-down crds policies
+.PHONY: help setup demo test e2e lint sim lab lab-down crds policies
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what this machine lacks: virtual environment, Debian packages, control plane
 	@$(SETUP) environment system controlplane
@@ -19,6 +19,10 @@ demo: setup ## Watch a HaVip live through an instance's death and an API outage,
 
 test: setup ## Run all tests; ARGS="-k name" picks some
 	@$(IN)/pytest $(ARGS)
+
+e2e: setup ## Install, hurt, upgrade and remove the operator on a whole cluster, in about 10 minutes
+	@$(SETUP) cluster
+	@PYTHONPATH=e2e $(IN)/python -m rehearsal $(ARGS)
 
 lint: ## Check style, types and which package may import which
 	@$(SETUP) environment

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.network import FABRIC
 from lab.whole.cluster import container_of
-from rehearsal.setting import MOVE_SECONDS, NAME, NAMESPACE, Setting
+from rehearsal.setting import MOVE_SECONDS, NAMESPACE, RELEASE, Setting
 
 HAVIPS = 5
 AGENT_START_SECONDS, CONTROLLER_START_SECONDS = 1.0, 3.0
@@ -77,14 +77,17 @@ def _starts(
 def _start(setting: Setting, pod: Pod, machine: str, url: str) -> float:
     cluster, name, before = setting.cluster, pod["metadata"]["name"], container_of(pod)
     watch = cluster.watch_ready(machine, url)
-    states = lambda: [state for state, _ in watch.changes()]  # noqa: E731
+
+    def states() -> list[str]:
+        return [state for state, _ in watch.changes()]
+
     cluster.until(f"{name} is well", lambda: states() == ["well"], MOVE_SECONDS)
     cluster.kill_container(pod)
     cluster.until(f"{name} is well again", lambda: states()[1:] == ["ill", "well"], MOVE_SECONDS)
     (_, _, (_, ready)) = watch.stop()
 
     def restarted() -> Pod | None:
-        for now in cluster.pods(f"app.kubernetes.io/instance={NAME}", NAMESPACE):
+        for now in cluster.pods(f"app.kubernetes.io/instance={RELEASE}", NAMESPACE):
             if now["metadata"]["name"] == name and container_of(now) != before:
                 return now
         return None

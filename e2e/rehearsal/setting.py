@@ -7,18 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from havip.api.names import DEFAULT_NAMESPACE
-from lab.fleet import ROOT
+from lab.controlplane import ControlPlaneError
 from lab.observation import ProbeReport
+from lab.site import LabError
 from lab.stage import Stage
 from lab.whole.cluster import WholeCluster
 
-CHART = ROOT / "charts" / "havip-operator"
+CHART = "charts/havip-operator"
 NAMESPACE = DEFAULT_NAMESPACE
 RELEASE = "havip"
 AGENTS = f"{RELEASE}-agent"
 CONTROLLERS = f"{RELEASE}-controller"
 NAME = "web"
-ROLLOUT_SECONDS = 300
+ROLLOUT_SECONDS = 180
 MOVE_SECONDS = 60
 CRASH_SECONDS = 1.0
 """What a client may miss when the holder's node dies."""
@@ -48,14 +49,18 @@ class Setting:
     def wait_rolled_out(self) -> None:
         """Wait until every pod of the operator is of the newest kind, and ready."""
         for workload in (f"daemonset/{AGENTS}", f"deployment/{CONTROLLERS}"):
-            self.cluster.kubectl(
-                *("rollout", "status", workload, "-n", NAMESPACE),
-                f"--timeout={ROLLOUT_SECONDS}s",
-            )
+            self._wait(workload, NAMESPACE)
 
     def wait_web(self) -> None:
         """Wait until the users' server answers on every node."""
-        self.cluster.kubectl("rollout", "status", "deployment/web", f"--timeout={ROLLOUT_SECONDS}s")
+        self._wait("deployment/web", "default")
+
+    def _wait(self, workload: str, namespace: str) -> None:
+        line = ("rollout", "status", workload, "-n", namespace, f"--timeout={ROLLOUT_SECONDS}s")
+        try:
+            self.cluster.kubectl(*line)
+        except ControlPlaneError as trouble:
+            raise LabError(f"{trouble}\n{self.cluster.complaints(namespace)}") from trouble
 
     def settle(self) -> str:
         """Wait until all is well: every pod ready, the HaVip held with all members."""

@@ -16,17 +16,18 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from lab.binaries import find_or_build_helm
-from lab.fleet import Fleet
+from lab.fleet import ROOT, Fleet
 from lab.network import CLIENT, FABRIC, Network, enter, node_machines
 from lab.site import LabError, Site
 from lab.watching import ReadyWatch
 from lab.whole.controlplane import DIRECTORY, WholeControlPlane
-from lab.whole.images import pause_archive
 from lab.whole.node import Node, make_cgroups, remove_cgroups
+from lab.whole.pause import pause_archive
 
 READY_SECONDS = 180
 
@@ -83,8 +84,8 @@ class WholeCluster(Site):
 
     def load(self, archive: Path) -> None:
         """Put the images of an archive on every node."""
-        for node in self._kubelets.values():
-            node.load(archive)
+        with ThreadPoolExecutor() as together:
+            list(together.map(lambda node: node.load(archive), self._kubelets.values()))
 
     def tag(self, image: str, other: str) -> None:
         """Give an image that is on the nodes another name too."""
@@ -105,6 +106,7 @@ class WholeCluster(Site):
         own = {f"HELM_{kind}_HOME": str(home / kind) for kind in ("CACHE", "CONFIG", "DATA")}
         return subprocess.run(
             [*enter(FABRIC), str(find_or_build_helm()), *arguments],
+            cwd=ROOT,
             env=os.environ | own | {"KUBECONFIG": str(self.plane.admin_kubeconfig)},
             capture_output=True,
             text=True,
@@ -118,6 +120,17 @@ class WholeCluster(Site):
         listed = self.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")
         found: list[dict[str, Any]] = json.loads(listed)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def complaints(self, namespace: str) -> str:
+        """Return what the pods say that are not ready, for a person to read."""
+        said = [self.kubectl("get", "pods", "-n", namespace, "-o", "wide")]
+        for pod in self.pods("", namespace):
+            statuses = pod["status"].get("containerStatuses", [])
+            if not all(status["ready"] for status in statuses):
+                name = pod["metadata"]["name"]
+                log = self.plane.try_kubectl("logs", "-n", namespace, name, "--tail=15")
+                said.append(f"{name}:\n{log.stdout or log.stderr}")
+        return "\n".join(said)
 
     def kill_container(self, pod: dict[str, Any]) -> None:
         """End a pod's container without warning (kill -9); its kubelet starts another."""

@@ -1,4 +1,4 @@
-"""The images that nodes are given: there is no registry to pull from."""
+"""The image that keeps a pod together, made here: there is no registry to pull it from."""
 
 from __future__ import annotations
 
