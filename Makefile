@@ -6,13 +6,13 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e lint sim lab lab-down crds policies
+.PHONY: help setup demo test e2e lint sim image audit lab lab-down crds chart policies
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what this machine lacks: virtual environment, Debian packages, control plane
-	@$(SETUP) environment system controlplane
+	@$(SETUP) environment system controlplane helm
 
 demo: setup ## Watch a HaVip live through an instance's death and an API outage, in a minute
 	@PYTHONPATH=e2e $(IN)/python -m demo $(ARGS)
@@ -35,6 +35,13 @@ sim: ## Run the election through SEEDS=n random schedules; REPLAY=seed prints on
 	@$(SETUP) environment
 	@PYTHONPATH=operator:. $(IN)/python -m tests.election.simulate --seeds $(SEEDS) $(if $(REPLAY),--replay $(REPLAY)) $(ARGS)
 
+image: ## Build the images of agent and controller here, without a registry, as root
+	@$(SETUP) environment images
+	@PYTHONPATH=e2e $(IN)/python -m lab.images
+
+audit: ## List what the images are made of (SBOM) and look for known holes in it; needs a network
+	@PYTHONPATH=e2e $(PYTHON) -m audit
+
 lab: setup ## Start a cluster on this machine that stays up, and print what to try
 	@PYTHONPATH=e2e $(IN)/python -m lab.standing up $(ARGS)
 
@@ -44,6 +51,11 @@ lab-down: ## End the cluster that `make lab` started
 crds: ## Write crds/*.yaml anew from the models in havip.api
 	@$(SETUP) environment
 	@$(IN)/havip crds --output crds
+	@$(IN)/havip crds --output charts/havip-operator/files/crds
+
+chart: ## Lint the chart and write its README.md anew from values.yaml
+	@$(SETUP) environment helm
+	@PYTHONPATH=e2e $(IN)/python -m lab.chart
 
 policies: ## Write docs/ram/*.json anew from the table in havip.cloud.actions
 	@$(SETUP) environment
