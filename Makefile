@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e lint sim image audit lab lab-down crds chart policies
+.PHONY: help setup demo test e2e rights lint sim image audit lab lab-down crds chart policies
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: setup ## Run all tests; ARGS="-k name" picks some
 e2e: setup ## Install, hurt, upgrade and remove the operator on a whole cluster, in about 10 minutes
 	@$(SETUP) cluster
 	@PYTHONPATH=e2e $(IN)/python -m rehearsal $(ARGS)
+
+rights: setup ## Take each rule of the chart's away in turn, and see something refused; 5 minutes
+	@$(IN)/pytest -m slow tests/chart $(ARGS)
 
 lint: ## Check style, types and which package may import which
 	@$(SETUP) environment

@@ -82,6 +82,7 @@ def test_the_whole_job_needs_every_right_that_the_chart_gives_and_no_other(
         assert used == granted(account), account
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("role", "number"), RULES, ids=map(name_of, RULES))
 def test_without_any_one_rule_something_is_refused(
     lab: Lab, role: dict[str, Any], number: int
