@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e rights lint sim image audit lab lab-down crds chart policies
+.PHONY: help setup demo test e2e rights lint sim sim-cloud scale image audit lab lab-down crds chart policies
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ lint: ## Check style, types and which package may import which
 sim: ## Run the election through SEEDS=n random schedules; REPLAY=seed prints one step by step
 	@$(SETUP) environment
 	@PYTHONPATH=operator:. $(IN)/python -m tests.election.simulate --seeds $(SEEDS) $(if $(REPLAY),--replay $(REPLAY)) $(ARGS)
+
+sim-cloud: ## Let the controller die, and the cloud fail it, at every call; REPLAY=life:call:fault prints one
+	@$(SETUP) environment
+	@PYTHONHASHSEED=0 PYTHONPATH=operator:. $(IN)/python -m tests.lives $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
+
+scale: setup ## Have fifty HaVips made, and compare the time with the least that it can take
+	@PYTHONPATH=operator:e2e:. $(IN)/python -m tests.controller.scale $(ARGS)
 
 image: ## Build the images of agent and controller here, without a registry, as root
 	@$(SETUP) environment images

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from lab.controlplane import ControlPlane
@@ -39,13 +41,22 @@ class Lab(Site):
     """One control plane, one simulated cloud, one controller, some nodes and a client."""
 
     def __init__(
-        self, nodes: int = 3, *, directory: Path = ROOT / ".lab" / "run", audit: bool = False
+        self,
+        nodes: int = 3,
+        *,
+        second_subnet: str | None = None,
+        directory: Path = ROOT / ".lab" / "run",
+        audit: bool = False,
     ) -> None:
         """Describe it; `start` (or `with`) brings it up. `directory` keeps logs and data.
 
-        `audit` lets the API server write down each request.
+        With `second_subnet` (10.77.0.0/24, or another /24 of 10.77.0.0/16) each node has a second
+        interface eth1 there, at .61 and on. `audit` lets the API server write down each request.
         """
-        machines = node_machines(nodes)
+        machines = {
+            name: replace(machine, second=_second(second_subnet, number))
+            for number, (name, machine) in enumerate(node_machines(nodes).items(), 1)
+        }
         self.plane = ControlPlane(
             FABRIC_ADDRESS,
             port=API_PORT,
@@ -143,3 +154,10 @@ class Lab(Site):
     def _all_nodes_reported(self) -> bool:
         reported = self.kubectl("get", "hvn", "-o", "jsonpath={.items[*].status.instanceId}")
         return len(reported.split()) == len(self.nodes)
+
+
+def _second(subnet: str | None, number: int) -> IPv4Interface | None:
+    if subnet is None:
+        return None
+    network = IPv4Network(subnet)
+    return IPv4Interface(f"{network[60 + number]}/{network.prefixlen}")

@@ -73,11 +73,17 @@ class Facts(Collector):
         failures = CounterMetricFamily(
             "havip_failures", "Failures of the agent itself", labels=labels
         )
+        repeated = CounterMetricFamily(
+            "havip_announce_requests",
+            "Times that the address was announced anew because the cloud did not follow",
+            labels=labels,
+        )
         for keeper in self.keepers.values():
             names = (keeper.assignment.namespace, keeper.assignment.name)
             owns.add_metric(names, float(keeper.possession.owned))
             healthy.add_metric(names, float(keeper.healthy))
             failures.add_metric(names, keeper.failures)
+            repeated.add_metric(names, keeper.possession.repeated)
             if keeper.possession.ownership is not None:
                 epoch.add_metric(names, keeper.possession.ownership.acquired.epoch)
             if keeper.last_answer is not None:
@@ -95,7 +101,10 @@ class Facts(Collector):
         received.add_metric((), self.peers.received)
         announced = CounterMetricFamily("havip_announcements", "Gratuitous ARP announcements")
         announced.add_metric((), self.announcer.sent)
-        return (owns, healthy, epoch, age, failures, dropped, exact, sent, received, announced)
+        return (
+            *(owns, healthy, epoch, age, failures, repeated),
+            *(dropped, exact, sent, received, announced),
+        )
 
 
 class Pages:

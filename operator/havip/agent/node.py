@@ -10,6 +10,7 @@ from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds
+from havip.agent.interfaces import NetworkInterfaces
 from havip.agent.transport import Peers
 
 
@@ -22,6 +23,7 @@ class Node:
     fence: Fence
     holds: Holds
     addresses: Addresses
+    network_interfaces: NetworkInterfaces
     announcer: Announcer
     peers: Peers
     epochs: Epochs

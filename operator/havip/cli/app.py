@@ -45,6 +45,12 @@ def controller(
     drift_interval: Annotated[
         float, typer.Option(min=1, help="Seconds between looks for drift in the cloud.")
     ] = 60,
+    agent_silent_after: Annotated[
+        float,
+        typer.Option(
+            min=35, help="Seconds after which an agent that wrote nothing is taken for dead."
+        ),
+    ] = 90,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where health and metrics are served.")
     ] = "0.0.0.0:8080",
@@ -57,6 +63,7 @@ def controller(
         cluster_id=cluster_id,
         identity=identity,
         drift_interval=drift_interval,
+        agent_silent_after=agent_silent_after,
         listen=listen,
     )
 

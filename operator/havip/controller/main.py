@@ -49,6 +49,7 @@ def run(
     cluster_id: str | None,
     identity: str,
     drift_interval: float = 60.0,
+    agent_silent_after: float = 90.0,
     listen: str = "0.0.0.0:8080",
     pace: Pace | None = None,
 ) -> None:
@@ -57,7 +58,8 @@ def run(
     ``namespace`` is the release's: registers, the controller's own Lease and, unless a class says
     otherwise, Secrets are there. ``cluster_id`` goes into the ownership tags and must never
     change; None takes the uid of the namespace kube-system, which never does. ``drift_interval``
-    is the number of seconds between looks at an unchanging cloud.
+    is the number of seconds between looks at an unchanging cloud, ``agent_silent_after`` that after
+    which an agent without a word is taken for dead.
     """
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"),
@@ -65,7 +67,7 @@ def run(
     )
     # kopf tells of each call of each handler, even of a watch that brought nothing new.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    pace = pace or Pace(drift=drift_interval)
+    pace = pace or Pace(drift=drift_interval, silent=agent_silent_after)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

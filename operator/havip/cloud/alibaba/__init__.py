@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 
 from havip.cloud.alibaba.account import Account
-from havip.cloud.alibaba.connection import Connection, Endpoints
+from havip.cloud.alibaba.connection import Connection, Endpoints, Timeouts
 from havip.cloud.alibaba.ecs import Ecs
 from havip.cloud.alibaba.eips import Eips
 from havip.cloud.alibaba.havips import HaVips
@@ -11,7 +11,7 @@ from havip.cloud.alibaba.routes import Routes
 from havip.cloud.credentials import CredentialSource
 from havip.cloud.limiter import Buckets
 
-__all__ = ["AlibabaCloud", "Endpoints"]
+__all__ = ["AlibabaCloud", "Endpoints", "Timeouts"]
 
 
 class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
@@ -28,9 +28,15 @@ class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
         endpoints: Endpoints | None = None,
         *,
         buckets: Buckets | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         super().__init__(
             Connection(
-                region, credentials, executor, endpoints or Endpoints(), buckets or Buckets()
+                region,
+                credentials,
+                executor,
+                endpoints or Endpoints(),
+                buckets or Buckets(),
+                timeouts=timeouts or Timeouts(),
             )
         )

@@ -34,8 +34,6 @@ from havip.cloud.faults import error_of
 from havip.cloud.limiter import Buckets
 from havip.cloud.refusal import Refusal
 
-CONNECT_TIMEOUT_MILLIS = 3_000
-READ_TIMEOUT_MILLIS = 10_000
 THROTTLED_SECONDS = 5.0
 """Pause of all calls of an action when the cloud throttles without saying for how long."""
 VERSIONS = {Product.VPC: "2016-04-28", Product.ECS: "2014-05-26", Product.STS: "2015-04-01"}
@@ -57,6 +55,14 @@ class Endpoints:
     sts: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a call waits, in milliseconds."""
+
+    connect_millis: int = 3_000
+    read_millis: int = 10_000
+
+
 class Connection:
     """One account in one region. The cloud counts calls per action, so each has its bucket."""
 
@@ -67,16 +73,22 @@ class Connection:
         executor: Executor,
         endpoints: Endpoints,
         buckets: Buckets,
+        *,
+        timeouts: Timeouts,
     ) -> None:
         self.region = region
         self._executor = executor
         self._buckets = buckets
         key = _Key(credentials)
         sts = endpoints.sts or f"sts.{region}.aliyuncs.com"
+
+        def config(endpoint: str) -> Config:
+            return _config(region, key, endpoint, endpoints.protocol, timeouts)
+
         self._clients = {
-            Product.VPC: VpcClient(_config(region, key, endpoints.vpc, endpoints.protocol)),
-            Product.ECS: EcsClient(_config(region, key, endpoints.ecs, endpoints.protocol)),
-            Product.STS: AnyClient(_config(region, key, sts, endpoints.protocol)),
+            Product.VPC: VpcClient(config(endpoints.vpc)),
+            Product.ECS: EcsClient(config(endpoints.ecs)),
+            Product.STS: AnyClient(config(sts)),
         }
 
     async def call(self, request: Any) -> Part:
@@ -163,14 +175,14 @@ class _Key:
         )
 
 
-def _config(region: str, key: _Key, endpoint: str, protocol: str) -> Config:
+def _config(region: str, key: _Key, endpoint: str, protocol: str, timeouts: Timeouts) -> Config:
     return Config(
         region_id=region,
         credential=key,
         endpoint=endpoint or None,
         protocol=protocol,
-        connect_timeout=CONNECT_TIMEOUT_MILLIS,
-        read_timeout=READ_TIMEOUT_MILLIS,
+        connect_timeout=timeouts.connect_millis,
+        read_timeout=timeouts.read_millis,
         user_agent="havip-operator",
     )
 
