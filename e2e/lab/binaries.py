@@ -80,10 +80,11 @@ class ClusterBinaries:
 
 def cache_folder() -> Path:
     """Where built programs are kept between runs and checkouts."""
-    return _cache() / f"kubernetes-{KUBERNETES_VERSION}"
+    return cache() / f"kubernetes-{KUBERNETES_VERSION}"
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Where what was made once is kept for all checkouts of this machine."""
     root = os.environ.get("HAVIP_LAB_CACHE")
     return Path(root) if root else Path.home() / ".cache" / "havip-lab"
 
@@ -129,7 +130,7 @@ def find_or_build_cluster() -> ClusterBinaries:
 
 def find_helm() -> Path | None:
     """Return Helm if it is on PATH or in the cache, or None."""
-    kept = _cache() / f"helm-{HELM_VERSION}"
+    kept = cache() / f"helm-{HELM_VERSION}"
     found = shutil.which("helm") or shutil.which("helm", path=str(kept))
     return Path(found) if found else None
 
@@ -139,11 +140,12 @@ def find_or_build_helm() -> Path:
     found = find_helm()
     if found is not None:
         return found
-    kept = _cache() / f"helm-{HELM_VERSION}"
+    kept = cache() / f"helm-{HELM_VERSION}"
     kept.mkdir(parents=True, exist_ok=True)
     package = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"
     with step(f"building helm ({HELM_VERSION})", "about 2 min on 2 cores, once per machine"):
-        _go("install", "-trimpath", "-ldflags", "-s -w", package, environment={"GOBIN": str(kept)})
+        flags = ("-trimpath", "-ldflags", _helm_linker_flags())
+        _go("install", *flags, package, environment={"GOBIN": str(kept)})
     return kept / "helm"
 
 
@@ -193,6 +195,17 @@ def _go(*arguments: str, environment: Mapping[str, str] | None = None) -> None:
 
 def _linker_flags() -> str:
     return f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}"
+
+
+def _helm_linker_flags() -> str:
+    """Tell Helm which Kubernetes a chart is rendered for where none is asked."""
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    told = [
+        f"-X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={number}"
+        for package in ("chartutil", "lint/rules")
+        for part, number in (("Major", major), ("Minor", minor))
+    ]
+    return " ".join(["-s", "-w", *told])
 
 
 def _go_command() -> list[str]:

@@ -38,11 +38,20 @@ __all__ = ["Lab", "LabError", "Register"]
 class Lab(Site):
     """One control plane, one simulated cloud, one controller, some nodes and a client."""
 
-    def __init__(self, nodes: int = 3, *, directory: Path = ROOT / ".lab" / "run") -> None:
-        """Describe it; `start` (or `with`) brings it up. `directory` keeps logs and data."""
+    def __init__(
+        self, nodes: int = 3, *, directory: Path = ROOT / ".lab" / "run", audit: bool = False
+    ) -> None:
+        """Describe it; `start` (or `with`) brings it up. `directory` keeps logs and data.
+
+        `audit` lets the API server write down each request.
+        """
         machines = node_machines(nodes)
         self.plane = ControlPlane(
-            FABRIC_ADDRESS, port=API_PORT, directory=directory / "controlplane", enter=enter(FABRIC)
+            FABRIC_ADDRESS,
+            port=API_PORT,
+            directory=directory / "controlplane",
+            enter=enter(FABRIC),
+            audit=audit,
         )
         super().__init__(
             machines,
