@@ -38,6 +38,11 @@ def archive(program: str) -> Path:
     return ARCHIVES / f"{program}.tar"
 
 
+def name(program: str) -> str:
+    """Return the name of the image of "agent" or "controller", with its tag."""
+    return f"localhost/havip-{program}:{_version()}"
+
+
 def build(program: str) -> Path:
     """Build an image from the sources as they are now, and return its archive.
 
@@ -46,23 +51,23 @@ def build(program: str) -> Path:
     if os.geteuid() != 0:
         raise ImageError("images are built in a root file system of their own: use sudo")
     _have_base()
-    name = f"localhost/havip-{program}:{_version()}"
-    with step(f"building the image {name}", "about 3 min the first time"):
+    image = name(program)
+    with step(f"building the image {image}", "about 3 min the first time"):
         _buildah(
             *("bud", "--quiet", "--isolation=chroot", "--layers", "--pull-never"),
             # Whom this machine trusts, so that packages come through its proxies; not kept.
             "--volume=/etc/ssl/certs:/etc/ssl/certs:ro",
-            *(f"--build-arg=BASE={BASE}", f"--target={program}", f"--tag={name}", str(ROOT)),
+            *(f"--build-arg=BASE={BASE}", f"--target={program}", f"--tag={image}", str(ROOT)),
         )
         ARCHIVES.mkdir(parents=True, exist_ok=True)
         archive(program).unlink(missing_ok=True)
-        _buildah("push", "--quiet", name, f"oci-archive:{archive(program)}:{name}")
+        _buildah("push", "--quiet", image, f"oci-archive:{archive(program)}:{image}")
     return archive(program)
 
 
 def describe(program: str) -> str:
     """Return a line about a built image: size, what must not be in it, and how fast it starts."""
-    container = _buildah("from", "--pull-never", f"localhost/havip-{program}:{_version()}").strip()
+    container = _buildah("from", "--pull-never", name(program)).strip()
     try:
         root = Path(_buildah("mount", container).strip())
         size = int(_run("du", "--summarize", "--bytes", str(root)).split()[0]) / 1e6

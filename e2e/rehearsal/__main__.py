@@ -10,8 +10,10 @@ import sys
 import time
 
 from lab.binaries import BinariesMissingError
+from lab.chart import ChartError
 from lab.controlplane import ControlPlaneError
 from lab.fleet import ProgramEndedError
+from lab.images import ImageError
 from lab.network import NetworkError
 from lab.site import LabError
 from lab.stage import Stage
@@ -19,7 +21,7 @@ from lab.watching import WitnessError
 from lab.whole.cluster import WholeCluster
 from lab.whole.node import NodeError
 from rehearsal import failing, installing, measuring
-from rehearsal.images import load
+from rehearsal.images import build, load
 from rehearsal.setting import Setting
 
 TROUBLES = (
@@ -30,6 +32,8 @@ TROUBLES = (
     ProgramEndedError,
     WitnessError,
     BinariesMissingError,
+    ChartError,
+    ImageError,
 )
 
 ACTS = (
@@ -57,9 +61,10 @@ def main() -> int:
     began = time.monotonic()
     try:
         stage.act("A cluster on this machine")
+        archives = build()
         with WholeCluster() as cluster:
             setting = Setting(stage, cluster)
-            load(setting)
+            load(cluster, archives)
             setting.kubectl("get", "nodes")
             stage.say(f"up in {time.monotonic() - began:.1f} s")
             for act in ACTS:

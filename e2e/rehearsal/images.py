@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from lab import images
+from lab.whole.cluster import WholeCluster
 from rehearsal.installing import NEW_TAG, OLD_TAG
-from rehearsal.setting import Setting
 
 
-def load(setting: Setting) -> None:
-    """Put the images on every node."""
-    for name in ("agent", "controller"):
-        archive = Path(os.environ["IMAGES"], f"{name}.tar")
-        setting.cluster.load(archive)
+def build() -> dict[str, Path]:
+    """Build both images from the sources as they are; return their archives by program."""
+    return {program: images.build(program) for program in images.PROGRAMS}
+
+
+def load(cluster: WholeCluster, archives: dict[str, Path]) -> None:
+    """Put the images on every node, as two versions."""
+    for program, archive in archives.items():
+        cluster.load(archive)
+        image = images.name(program)
         for tag in (OLD_TAG, NEW_TAG):
-            setting.cluster.tag(f"localhost/havip-{name}:0.1.0", f"localhost/havip-{name}:{tag}")
+            cluster.tag(image, f"{image.rpartition(':')[0]}:{tag}")

@@ -89,7 +89,7 @@ def upgrade(setting: Setting) -> None:
 
     def to_next(_: str) -> None:
         setting.helm(
-            *("upgrade", RELEASE, CHART, f"--namespace={NAMESPACE}"),
+            *("upgrade", RELEASE, CHART, f"--namespace={NAMESPACE}", "--hide-notes"),
             values(setting, NEW_TAG, logLevel="DEBUG"),
         )
         setting.wait_rolled_out()

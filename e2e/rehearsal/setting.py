@@ -21,8 +21,8 @@ CONTROLLERS = f"{RELEASE}-controller"
 NAME = "web"
 ROLLOUT_SECONDS = 180
 MOVE_SECONDS = 60
-CRASH_SECONDS = 1.0
-"""What a client may miss when the holder's node dies."""
+CRASH_SECONDS = 1.5
+"""What a client may miss when the holder's node dies, in the profile that is the default."""
 HANDOVER_SECONDS = 0.5
 """What a client may miss when the holder knows that it must go."""
 

@@ -20,9 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lab.binaries import find_or_build_helm
-from lab.fleet import ROOT, Fleet
-from lab.network import CLIENT, FABRIC, Network, enter, node_machines
+from lab.chart import helm
+from lab.fleet import Fleet
+from lab.network import CLIENT, Network, node_machines
 from lab.site import LabError, Site
 from lab.watching import ReadyWatch
 from lab.whole.controlplane import DIRECTORY, WholeControlPlane
@@ -101,17 +101,7 @@ class WholeCluster(Site):
 
     def try_helm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run helm as admin; a failure is in the answer's return code and stderr."""
-        # Nothing of the user's own helm has a say here.
-        home = self.directory / "helm"
-        own = {f"HELM_{kind}_HOME": str(home / kind) for kind in ("CACHE", "CONFIG", "DATA")}
-        return subprocess.run(
-            [*enter(FABRIC), str(find_or_build_helm()), *arguments],
-            cwd=ROOT,
-            env=os.environ | own | {"KUBECONFIG": str(self.plane.admin_kubeconfig)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return helm(*arguments, kubeconfig=self.plane.admin_kubeconfig)
 
     # -- pods
 

@@ -210,8 +210,12 @@ def make_cgroups(nodes: list[str]) -> None:
     remove_cgroups()
     for hierarchy in _hierarchies():
         for node in nodes:
-            group = hierarchy / CGROUP / node
-            group.mkdir(parents=True)
+            (hierarchy / CGROUP / node).mkdir(parents=True)
+        # A node of its own would not have its pods wait for whatever else this machine does.
+        for weight, most in (("cpu.shares", 262144), ("cpu.weight", 10000)):
+            file = hierarchy / CGROUP / weight
+            if file.exists():
+                file.write_text(str(most))
 
 
 def remove_cgroups() -> None:
