@@ -90,6 +90,11 @@ CLIENT = Machine("client", "10.77.0.50")
 CONTROLLER = Machine("controller", "10.77.0.5")
 
 
+def node_machines(number: int) -> dict[str, Machine]:
+    """Return node1 to nodeN by name."""
+    return {f"node{n}": Machine(f"node{n}", f"10.77.0.{10 + n}") for n in range(1, number + 1)}
+
+
 def enter(machine: str) -> list[str]:
     """Return what to put before a command so that it runs in a machine's network."""
     # Not `ip netns exec`: it hides /sys/fs/cgroup, which the programs of a node need.

@@ -6,6 +6,7 @@ to edges, write their progress into the objects, and drop the finalizer when the
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import threading
@@ -65,7 +66,13 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401
         if os.environ.get("KUBECONFIG"):
             return kopf.login_with_kubeconfig(**kwargs)
-        return kopf.login_with_service_account(**kwargs)
+        found = kopf.login_with_service_account(**kwargs)
+        # By the address that the kubelet gives each pod: kopf asks for the name of the API server,
+        # and a cluster whose name service is down should not lose its controller too.
+        host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
+        if found and host and port:
+            found = dataclasses.replace(found, server=f"https://{_in_url(host)}:{port}")
+        return found
 
     def watch(group: str, plural: str, saw: Saw) -> None:
         @kopf.index(group, plural, id=f"saw-{plural}", registry=registry)
@@ -108,6 +115,8 @@ async def operate(registry: kopf.OperatorRegistry, stop: threading.Event, pulse:
     """Run kopf until ``stop`` is set. Nothing else may be started in this loop before it."""
     settings = kopf.OperatorSettings()
     configure(settings)
+    # Else kopf names itself by the user that it runs as, which in a container need not exist.
+    os.environ.setdefault("POD_ID", "havip-controller")
     beating = asyncio.create_task(_beat(pulse))
     try:
         await kopf.operator(
@@ -115,6 +124,10 @@ async def operate(registry: kopf.OperatorRegistry, stop: threading.Event, pulse:
         )
     finally:
         beating.cancel()
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 async def _beat(pulse: Pulse) -> None:
