@@ -39,13 +39,19 @@ class Lab(Site):
     """One control plane, one simulated cloud, one controller, some nodes and a client."""
 
     def __init__(
-        self, nodes: int = 3, *, directory: Path = ROOT / ".lab" / "run", audit: bool = False
+        self,
+        nodes: int = 3,
+        *,
+        second_subnet: str | None = None,
+        directory: Path = ROOT / ".lab" / "run",
+        audit: bool = False,
     ) -> None:
         """Describe it; `start` (or `with`) brings it up. `directory` keeps logs and data.
 
-        `audit` lets the API server write down each request.
+        With `second_subnet` (10.77.0.0/24, or another /24 of 10.77.0.0/16) each node has a second
+        interface eth1 there, at .61 and on. `audit` lets the API server write down each request.
         """
-        machines = node_machines(nodes)
+        machines = node_machines(nodes, second_subnet)
         self.plane = ControlPlane(
             FABRIC_ADDRESS,
             port=API_PORT,
