@@ -6,6 +6,8 @@ the command line looks first whether it has been reached, so a second run takes 
     environment     .venv, as uv.lock says
     system          Debian packages: the network tools the lab drives
     controlplane    etcd and kube-apiserver
+    helm            Helm, which renders the chart, whose rights the lab runs under
+    images          what `make image` builds with
     cluster         what `make e2e` needs besides: the rest of Kubernetes and a container runtime
     prometheus      Prometheus and promtool, for the tests of metrics and alerts
 """
@@ -37,12 +39,11 @@ DEBIAN_PACKAGES = {
     "util-linux": "setpriv",
     "curl": "curl",
 }
+IMAGE_PACKAGES = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 CLUSTER_PACKAGES = {
     "containerd": "containerd",
     "runc": "runc",
     "containernetworking-plugins": "/usr/lib/cni/ptp",
-    "buildah": "buildah",
-    "mmdebstrap": "mmdebstrap",
     "busybox-static": "busybox",
 }
 
@@ -57,6 +58,8 @@ def main(goals: Sequence[str]) -> int:
         "environment": make_environment,
         "system": install_system_packages,
         "controlplane": prepare_controlplane,
+        "helm": prepare_helm,
+        "images": install_image_tools,
         "cluster": prepare_cluster,
         "prometheus": fetch_prometheus,
     }
@@ -84,10 +87,10 @@ def make_environment() -> None:
     wanted = _fingerprint(ROOT / "pyproject.toml", ROOT / "uv.lock")
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    uv = _uv()
+    installer = uv()
     with step("installing the Python packages into .venv", "about 1 min the first time"):
         _run(
-            uv,
+            installer,
             "sync",
             "--quiet",
             "--locked",
@@ -103,16 +106,26 @@ def install_system_packages() -> None:
     _install("the network tools of the lab are", DEBIAN_PACKAGES)
 
 
+def install_image_tools() -> None:
+    """Install what builds images here: no test needs it, so neither does set-up for them."""
+    _install("the tools that build images are", IMAGE_PACKAGES)
+
+
 def prepare_cluster() -> None:
-    """Have a container runtime, the programs that make a cluster of an API, and Helm."""
-    _install("the container runtime and its tools are", CLUSTER_PACKAGES)
+    """Have a container runtime, what builds images, and the programs that make a cluster."""
+    _install("the container runtime and its tools are", IMAGE_PACKAGES | CLUSTER_PACKAGES)
     _have_binaries(binaries.find_cluster, binaries.find_or_build_cluster)
-    _have_binaries(binaries.find_helm, binaries.find_or_build_helm)
+    prepare_helm()
 
 
 def prepare_controlplane() -> None:
     """Have etcd and kube-apiserver, building them if need be."""
     _have_binaries(binaries.find, binaries.find_or_build)
+
+
+def prepare_helm() -> None:
+    """Have Helm, building it if need be."""
+    _have_binaries(binaries.find_helm, binaries.find_or_build_helm)
 
 
 def _install(what: str, packages: Mapping[str, str]) -> None:
@@ -153,7 +166,7 @@ def fetch_prometheus() -> None:
             raise SetupError(f"Prometheus cannot be fetched:\n{trouble.stderr}") from trouble
 
 
-def _uv() -> str:
+def uv() -> str:
     """Return a uv: the installed one, else one from PyPI in a virtual environment of its own."""
     found = shutil.which("uv")
     # A shim of a version manager may be on PATH and still have nothing behind it.

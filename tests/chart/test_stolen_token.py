@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ def until(what: str, answer: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def thief(installed: ControlPlane) -> Thief:
+def thief(installed: ControlPlane) -> Iterator[Thief]:
     for name in ("node1", "node2"):
         installed.create_node(name)
         installed.apply(json.dumps(node_object(name)))
@@ -94,7 +94,11 @@ def thief(installed: ControlPlane) -> Thief:
         "the policy is heeded",
         lambda: "denied" in thief.replace(node_object("node2"), "--subresource=status"),
     )
-    return thief
+    yield thief
+    # Others use this API server too.
+    installed.kubectl("delete", "hvn,node", "node1", "node2")
+    installed.kubectl("delete", "pod", "agent", "-n", DEFAULT_NAMESPACE, "--force")
+    installed.kubectl("delete", "lease", "havip-1", "havip-controller", "-n", DEFAULT_NAMESPACE)
 
 
 @pytest.fixture(autouse=True)

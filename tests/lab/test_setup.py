@@ -125,7 +125,7 @@ def test_an_environment_that_is_as_the_lock_file_says_is_left_alone(
 ) -> None:
     synced = []
     monkeypatch.setattr(set_up, "ENVIRONMENT", tmp_path)
-    monkeypatch.setattr(set_up, "_uv", lambda: "uv")
+    monkeypatch.setattr(set_up, "uv", lambda: "uv")
     monkeypatch.setattr(set_up, "_run", lambda *command: synced.append(command))
     assert set_up.main(["environment"]) == 0
     capsys.readouterr()
