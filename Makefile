@@ -6,7 +6,8 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e rights lint sim sim-cloud scale image audit lab lab-down crds chart policies metrics dashboard
+.PHONY: help setup demo test e2e rights lint sim sim-cloud scale image audit lab lab-down crds \
+	chart policies metrics dashboard
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

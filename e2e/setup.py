@@ -6,10 +6,10 @@ the command line looks first whether it has been reached, so a second run takes 
     environment     .venv, as uv.lock says
     system          Debian packages: the network tools the lab drives
     controlplane    etcd and kube-apiserver
-    prometheus      Prometheus and promtool, for the tests of metrics and alerts
     helm            Helm, which renders the chart, whose rights the lab runs under
     images          what `make image` builds with
     cluster         what `make e2e` needs besides: the rest of Kubernetes and a container runtime
+    prometheus      Prometheus and promtool, for the tests of metrics and alerts
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def main(goals: Sequence[str]) -> int:
         "environment": make_environment,
         "system": install_system_packages,
         "controlplane": prepare_controlplane,
-        "prometheus": fetch_prometheus,
         "helm": prepare_helm,
         "images": install_image_tools,
         "cluster": prepare_cluster,
+        "prometheus": fetch_prometheus,
     }
     try:
         _require_python()

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
-from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from lab.controlplane import ControlPlane
@@ -53,10 +51,7 @@ class Lab(Site):
         With `second_subnet` (10.77.0.0/24, or another /24 of 10.77.0.0/16) each node has a second
         interface eth1 there, at .61 and on. `audit` lets the API server write down each request.
         """
-        machines = {
-            name: replace(machine, second=_second(second_subnet, number))
-            for number, (name, machine) in enumerate(node_machines(nodes).items(), 1)
-        }
+        machines = node_machines(nodes, second_subnet)
         self.plane = ControlPlane(
             FABRIC_ADDRESS,
             port=API_PORT,
@@ -154,10 +149,3 @@ class Lab(Site):
     def _all_nodes_reported(self) -> bool:
         reported = self.kubectl("get", "hvn", "-o", "jsonpath={.items[*].status.instanceId}")
         return len(reported.split()) == len(self.nodes)
-
-
-def _second(subnet: str | None, number: int) -> IPv4Interface | None:
-    if subnet is None:
-        return None
-    network = IPv4Network(subnet)
-    return IPv4Interface(f"{network[60 + number]}/{network.prefixlen}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import yaml
 
-from havip.api.names import LABEL_UID
 from lab.fleet import CLOUD_URL, MANIFESTS
 from lab.watching import PROGRAMS
 from rehearsal.setting import (
@@ -19,8 +18,6 @@ from rehearsal.setting import (
 
 OLD_TAG, NEW_TAG = "previous", "next"
 FENCE_TABLE = "havip_agent"
-# What `helm uninstall` leaves on purpose: to delete it would delete what users have made.
-KEPT = "customresourcedefinition.apiextensions.k8s.io/"
 
 
 def values(setting: Setting, tag: str, **controller: object) -> str:
@@ -120,29 +117,53 @@ def uninstall(setting: Setting) -> None:
     setting.kubectl("delete", "hv", NAME, "--timeout=60s")
     setting.helm(*line)
     cluster.until("all pods are gone", lambda: not _pods(setting), MOVE_SECONDS)
-    _look_for_leftovers(setting, address)
-
-
-def _look_for_leftovers(setting: Setting, address: str) -> None:
-    cluster = setting.cluster
     left = cluster.cloud.ha_vips()
     setting.stage.check("the cloud is empty", not left, f"{len(left)} HaVips")
+    _check_kernels(setting, address)
+    _clear_away(setting)
+
+
+def _check_kernels(setting: Setting, address: str) -> None:
+    left = []
+    for node in setting.cluster.nodes:
+        if address in setting.cluster.on_node(node, "ip", "-4", "address"):
+            left.append(f"{node} has {address}")
+        if FENCE_TABLE in setting.cluster.on_node(node, "nft", "list", "tables"):
+            left.append(f"{node} has the fence")
+    setting.stage.check("so are the nodes' kernels", not left, ", ".join(left) or "nothing is left")
+
+
+def _clear_away(setting: Setting) -> None:
+    """Remove what Helm does not: what the admin made, what is kept, what the programs wrote."""
+    of_chart = _objects(setting, "-l", f"app.kubernetes.io/instance={RELEASE}")
+    setting.stage.check("Helm left nothing of the chart", not of_chart, _list(of_chart))
+    setting.stage.say("What is left is not Helm's:\n" + "\n".join(_ours(setting)))
+    kinds = [f"{kind}.havip.dev" for kind in ("havips", "havipclasses", "havipnodes")]
+    setting.kubectl("delete", "crd", *kinds, "--timeout=60s")
+    setting.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+    ours = _ours(setting)
+    setting.stage.check("then the cluster knows us no more", not ours, _list(ours))
+
+
+def _ours(setting: Setting) -> list[str]:
+    """Return everything in the cluster that has our name, but for the tale of what happened."""
+    return [each for each in _objects(setting) if "havip" in each.lower()]
+
+
+def _objects(setting: Setting, *options: str) -> list[str]:
+    """Return all objects as "kind namespace name"."""
+    cluster = setting.cluster
     kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
-    # Events tell of what was; they go by themselves.
+    # Events go by themselves.
     kinds = [kind for kind in kinds if not kind.startswith("events")]
-    every = ("get", ",".join(kinds), "--all-namespaces", "-o", "name")
-    objects = cluster.kubectl(*every, "-l", f"app.kubernetes.io/instance={RELEASE}").split()
-    objects += cluster.kubectl("get", "leases", "-A", "-l", LABEL_UID, "-o", "name").split()
-    objects = [each for each in objects if not each.startswith(KEPT)]
-    setting.stage.check("the cluster is as before", not objects, ", ".join(objects) or "nothing")
-    setting.kubectl("get", "all,leases,secrets,configmaps", "-n", NAMESPACE)
-    kernels = []
-    for node in cluster.nodes:
-        if address in cluster.on_node(node, "ip", "-4", "address"):
-            kernels.append(f"{node} has {address}")
-        if FENCE_TABLE in cluster.on_node(node, "nft", "list", "tables"):
-            kernels.append(f"{node} has the fence")
-    setting.stage.check("so are the nodes' kernels", not kernels, ", ".join(kernels) or "nothing")
+    columns = "custom-columns=:kind,:metadata.namespace,:metadata.name"
+    every = ("get", ",".join(kinds), "--all-namespaces", "--no-headers", "-o", columns)
+    lines = cluster.kubectl(*every, *options).splitlines()
+    return [" ".join(line.split()).replace("<none> ", "") for line in lines]
+
+
+def _list(objects: list[str]) -> str:
+    return ", ".join(objects) or "nothing is left"
 
 
 def _pods(setting: Setting) -> str:

@@ -54,6 +54,18 @@ def configure(settings: kopf.OperatorSettings) -> None:
 Saw = Callable[[Mapping[str, Any], bool], None]
 
 
+def by_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> kopf.ConnectionInfo:
+    """Return the way to the API server by the address that a kubelet gives each pod.
+
+    kopf goes by a name, and a cluster whose name service is down must not lose its controller too.
+    """
+    host, port = (environment.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
+    if not host or not port:
+        return found
+    host = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(found, server=f"https://{host}:{port}")
+
+
 def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     """Return the handlers.
 
@@ -67,12 +79,7 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
         if os.environ.get("KUBECONFIG"):
             return kopf.login_with_kubeconfig(**kwargs)
         found = kopf.login_with_service_account(**kwargs)
-        # By the address that the kubelet gives each pod: kopf asks for the name of the API server,
-        # and a cluster whose name service is down should not lose its controller too.
-        host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
-        if found and host and port:
-            found = dataclasses.replace(found, server=f"https://{_in_url(host)}:{port}")
-        return found
+        return found and by_address(found, os.environ)
 
     def watch(group: str, plural: str, saw: Saw) -> None:
         @kopf.index(group, plural, id=f"saw-{plural}", registry=registry)
@@ -124,10 +131,6 @@ async def operate(registry: kopf.OperatorRegistry, stop: threading.Event, pulse:
         )
     finally:
         beating.cancel()
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 async def _beat(pulse: Pulse) -> None:

@@ -65,8 +65,8 @@ def run(
     ``namespace`` is the release's: registers, the controller's own Lease and, unless a class says
     otherwise, Secrets are there. ``cluster_id`` goes into the ownership tags and must never
     change; None takes the uid of the namespace kube-system, which never does. ``drift_interval``
-    is the number of seconds between looks at an unchanging cloud, ``agent_silent_after`` that after
-    which an agent without a word is taken for dead.
+    is the number of seconds between looks at an unchanging cloud, ``agent_silent_after`` that
+    after which an agent without a word is taken for dead.
     """
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"),
