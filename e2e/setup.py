@@ -6,6 +6,7 @@ the command line looks first whether it has been reached, so a second run takes 
     environment     .venv, as uv.lock says
     system          Debian packages: the network tools the lab drives
     controlplane    etcd and kube-apiserver
+    prometheus      Prometheus and promtool, for the tests of metrics and alerts
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import binaries
+from lab import binaries, prometheus
 from lab.progress import step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,7 @@ def main(goals: Sequence[str]) -> int:
         "environment": make_environment,
         "system": install_system_packages,
         "controlplane": prepare_controlplane,
+        "prometheus": fetch_prometheus,
     }
     try:
         _require_python()
@@ -109,6 +111,21 @@ def prepare_controlplane() -> None:
         binaries.find_or_build()
     except binaries.BinariesMissingError as trouble:
         raise SetupError(str(trouble)) from trouble
+
+
+def fetch_prometheus() -> None:
+    """Have Prometheus and promtool, from Debian's package."""
+    if prometheus.find("prometheus") and prometheus.find("promtool"):
+        return
+    if shutil.which("apt-get") is None:
+        raise SetupError("Prometheus is missing: install it, promtool included, and put it on PATH")
+    with step("fetching Prometheus", "under 1 min"):
+        if os.geteuid() == 0:
+            _apt("update", "--quiet")
+        try:
+            prometheus.unpack()
+        except subprocess.CalledProcessError as trouble:
+            raise SetupError(f"Prometheus cannot be fetched:\n{trouble.stderr}") from trouble
 
 
 def _uv() -> str:

@@ -21,6 +21,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -62,10 +63,23 @@ class Register:
 class Lab:
     """One control plane, one simulated cloud, one controller, some nodes and a client."""
 
-    def __init__(self, nodes: int = 3, *, directory: Path = ROOT / ".lab" / "run") -> None:
-        """Describe it; `start` (or `with`) brings it up. `directory` keeps logs and data."""
+    def __init__(
+        self,
+        nodes: int = 3,
+        *,
+        second_subnet: str | None = None,
+        directory: Path = ROOT / ".lab" / "run",
+    ) -> None:
+        """Describe it; `start` (or `with`) brings it up. `directory` keeps logs and data.
+
+        With `second_subnet` (10.77.0.0/24, or another /24 of 10.77.0.0/16) each node has a second
+        interface eth1 there, at .61 and on.
+        """
         numbers = range(1, nodes + 1)
-        self.nodes = {f"node{n}": Machine(f"node{n}", f"10.77.0.{10 + n}") for n in numbers}
+        self.nodes = {
+            f"node{n}": Machine(f"node{n}", f"10.77.0.{10 + n}", _second(second_subnet, n))
+            for n in numbers
+        }
         self.directory = directory
         self.network = Network([*self.nodes.values(), CONTROLLER, CLIENT])
         self.plane = ControlPlane(
@@ -306,3 +320,10 @@ class Lab:
     def _recording(self, kind: str) -> Path:
         self._recordings += 1
         return self.directory / "recordings" / f"{self._recordings:03d}-{kind}"
+
+
+def _second(subnet: str | None, number: int) -> IPv4Interface | None:
+    if subnet is None:
+        return None
+    network = IPv4Network(subnet)
+    return IPv4Interface(f"{network[60 + number]}/{network.prefixlen}")

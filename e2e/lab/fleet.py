@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from havip.api.names import DEFAULT_NAMESPACE
-from havip.simcloud.topology import Topology, sample
+from havip.simcloud.topology import NetworkInterface, Topology, sample
 from lab.controlplane import ControlPlane
 from lab.network import (
     BRIDGE,
@@ -21,6 +21,7 @@ from lab.network import (
     FABRIC_ADDRESS,
     HOST_ADDRESS,
     Machine,
+    mac_of,
 )
 from lab.processes import Program
 from lab.watching import HTTP_PORT, UDP_PORT, program
@@ -28,6 +29,8 @@ from lab.watching import HTTP_PORT, UDP_PORT, program
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANIFESTS = Path(__file__).parent / "manifests"
 CLOUD_PORT = 8100
+AGENT_PORT = 9495
+CONTROLLER_PORT = 8080
 RESTART_SECONDS = 0.5
 CLOUD_ENDPOINT = f"{FABRIC_ADDRESS}:{CLOUD_PORT}"
 CLOUD_URL = f"http://{CLOUD_ENDPOINT}"
@@ -79,7 +82,7 @@ class Fleet:
     def start_cloud(self, nodes: Mapping[str, Machine]) -> None:
         """Start the simulated cloud where the bridge is, with an instance for each node."""
         file = self._directory / "topology.json"
-        file.write_text(_topology(nodes).to_json())
+        file.write_text(topology(nodes).to_json())
         command = _havip(
             "simcloud",
             listen=CLOUD_ENDPOINT,
@@ -98,6 +101,7 @@ class Fleet:
             cluster_id="lab",
             identity=identity,
             drift_interval=10,
+            agent_silent_after=40,
         )
         name = CONTROLLER.name
         self._start(name, command, machine=name, account="havip-controller")
@@ -123,6 +127,7 @@ class Fleet:
             key_dir=self._key_directory(),
             state_dir=state,
             metadata_endpoint=CLOUD_URL,
+            listen=f"{machine.address}:{AGENT_PORT}",
         )
         name = f"agent-{machine.name}"
         self._start(name, command, machine=machine.name, account="havip-agent")
@@ -162,18 +167,37 @@ def install(plane: ControlPlane, nodes: Mapping[str, Machine]) -> None:
     plane.apply(MANIFESTS / "class.yaml")
 
 
-def _topology(nodes: Mapping[str, Machine]) -> Topology:
+def topology(nodes: Mapping[str, Machine]) -> Topology:
     """Return the simulated cloud's own sample with its instances on our bridge."""
     base = sample(len(nodes))
     taken = (FABRIC_ADDRESS, HOST_ADDRESS, CONTROLLER.address, CLIENT.address)
     reserved = {"reserved_addresses": tuple(map(IPv4Address, taken))}
+    home = base.v_switches[0].model_copy(update=reserved)
+    switches = {home.cidr_block: home}
+    cards = []
+    for name, machine in nodes.items():
+        if machine.second is not None:
+            block = machine.second.network
+            other = {"v_switch_id": "vsw-second", "cidr_block": block, "reserved_addresses": ()}
+            switch = switches.setdefault(block, home.model_copy(update=other))
+            cards.append(
+                NetworkInterface(
+                    network_interface_id=f"eni-{name}-second",
+                    v_switch_id=switch.v_switch_id,
+                    private_ip_address=machine.second.ip,
+                    mac_address=mac_of(str(machine.second.ip)),
+                    instance_id=f"i-{name}",
+                    bridge_port=machine.second_port,
+                )
+            )
     return base.model_copy(
         update={
-            "v_switches": tuple(switch.model_copy(update=reserved) for switch in base.v_switches),
+            "v_switches": tuple(switches.values()),
             "instances": tuple(
                 instance.model_copy(update={"bridge_port": nodes[instance.name].port})
                 for instance in base.instances
             ),
+            "network_interfaces": tuple(cards),
         }
     )
 

@@ -9,7 +9,8 @@
 ```
 
 A machine's link ends in the bridge's namespace as `port-<machine>`. Taking that end down is what a
-dead host looks like; dropping its frames there is a cut that the machine does not notice.
+dead host looks like; dropping its frames there is a cut that the machine does not notice. A node
+may have a second link, eth1, which ends as `port2-<machine>` on the same bridge.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import IO, Literal
 
@@ -50,6 +52,8 @@ class Machine:
 
     name: str
     address: str
+    second: IPv4Interface | None = None
+    """Address and subnet of eth1, if it has one."""
 
     @property
     def namespace(self) -> str:
@@ -62,9 +66,24 @@ class Machine:
         return f"port-{self.name}"
 
     @property
+    def second_port(self) -> str:
+        """The bridge's end of its second link."""
+        return f"port2-{self.name}"
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """The bridge's ends of all its links."""
+        return (self.port, self.second_port) if self.second else (self.port,)
+
+    @property
     def mac(self) -> str:
         """Its hardware address, which tells the address as the real VPC's do."""
-        return "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
+        return mac_of(self.address)
+
+
+def mac_of(address: str) -> str:
+    """Return the hardware address of the interface that has an address."""
+    return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 CLIENT = Machine("client", "10.77.0.50")
@@ -108,6 +127,9 @@ class Network:
         _without_ipv6(FABRIC)
         for machine in self.machines.values():
             self._create_machine(machine)
+        for machine in self.machines.values():
+            if machine.second is not None:
+                self._create_second(machine, machine.second)
         run(
             *("ip", "link", "add", HOST_LINK, "type", "veth"),
             *("peer", "name", "port-host", "netns", PREFIX + FABRIC),
@@ -145,6 +167,30 @@ class Network:
         run(*inside, "route", "add", "default", "via", FABRIC_ADDRESS)
         run("ip", "-n", PREFIX + FABRIC, "link", "set", machine.port, "master", BRIDGE, "up")
 
+    def _create_second(self, machine: Machine, second: IPv4Interface) -> None:
+        run(
+            *("ip", "-n", machine.namespace, "link", "add", "eth1"),
+            *("address", mac_of(str(second.ip)), "type", "veth"),
+            *("peer", "name", machine.second_port, "netns", PREFIX + FABRIC),
+        )
+        inside = ["ip", "-n", machine.namespace]
+        same_subnet = str(second.network) == SUBNET
+        # A shared subnet's route stays eth0's.
+        route = ["noprefixroute"] if same_subnet else []
+        run(*inside, "address", "add", str(second), "dev", "eth1", *route)
+        run(*inside, "link", "set", "eth1", "up")
+        # What belongs to eth1 leaves by it, and each interface answers for its own addresses only.
+        source = str(second.ip) if same_subnet else str(second.network)
+        run(*inside, "rule", "add", "from", source, "table", "101")
+        run(*inside, "route", "add", "default", "dev", "eth1", "table", "101")
+        for setting in ("arp_ignore=1", "arp_announce=2", "rp_filter=2"):
+            run(*enter(machine.name), "sysctl", "-qw", f"net.ipv4.conf.all.{setting}")
+        run("ip", "-n", PREFIX + FABRIC, "link", "set", machine.second_port, "master", BRIDGE, "up")
+        if not same_subnet and CLIENT.name in self.machines:
+            # In the VPC the vSwitches' gateways would carry it.
+            in_client = ["ip", "-n", CLIENT.namespace]
+            run(*in_client, "route", "replace", str(second.network), "dev", "eth0")
+
     def remove(self) -> None:
         """Take everything away, and end whatever still runs inside."""
         if self._lock is not None:
@@ -155,20 +201,21 @@ class Network:
     # -- ways to hurt it
 
     def cut(self, machine: str) -> None:
-        """Take a machine's link down, as when the host dies."""
-        self._set_port(machine, "down")
+        """Take a machine's links down, as when the host dies."""
+        self._set_ports(machine, "down")
 
     def heal(self, machine: str) -> None:
         """Undo `cut` and `cut_one_way`."""
-        self._set_port(machine, "up")
-        port = self.machines[machine].port
-        for direction in ("from", "to"):
-            with contextlib.suppress(NetworkError):
-                _nft(f'delete element bridge cuts {direction} {{ "{port}" }}')
+        self._set_ports(machine, "up")
+        for port in self.machines[machine].ports:
+            for direction in ("from", "to"):
+                with contextlib.suppress(NetworkError):
+                    _nft(f'delete element bridge cuts {direction} {{ "{port}" }}')
 
     def cut_one_way(self, machine: str, direction: Direction) -> None:
-        """Drop all frames from, or to, a machine; its link stays up."""
-        _nft(f'add element bridge cuts {direction} {{ "{self.machines[machine].port}" }}')
+        """Drop all frames from, or to, a machine; its links stay up."""
+        ports = ", ".join(f'"{port}"' for port in self.machines[machine].ports)
+        _nft(f"add element bridge cuts {direction} {{ {ports} }}")
 
     @contextlib.contextmanager
     def api_outage(self, *machines: str) -> Iterator[None]:
@@ -184,9 +231,9 @@ class Network:
         finally:
             _nft(f"delete element inet api away {{ {elements} }}")
 
-    def _set_port(self, machine: str, state: str) -> None:
-        port = self.machines[machine].port
-        run("ip", "-n", PREFIX + FABRIC, "link", "set", port, state)
+    def _set_ports(self, machine: str, state: str) -> None:
+        for port in self.machines[machine].ports:
+            run("ip", "-n", PREFIX + FABRIC, "link", "set", port, state)
 
 
 def _lock() -> IO[str]:

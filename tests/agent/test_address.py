@@ -9,7 +9,7 @@ import pytest
 
 from havip.agent.address import Addresses, Spot
 
-from .conftest import PLACE, VIP, Segment, eventually
+from .conftest import PLACE, SECOND_MAC, VIP, Segment, eventually
 
 pytestmark = pytest.mark.kernel
 
@@ -43,6 +43,15 @@ async def test_an_address_of_no_subnet_goes_only_where_the_user_says(addresses: 
     assert addresses.spot(stranger) is None
     assert addresses.spot(stranger, "eth0") == Spot(type(PLACE)("eth0", stranger), 32)
     assert addresses.spot(stranger, "eth9") is None
+
+
+async def test_the_interfaces_of_one_subnet_are_known(
+    segment: Segment, addresses: Addresses
+) -> None:
+    segment.attach("eth1", SECOND_MAC, "10.99.0.11/24")
+    segment.attach("eth2", "02:00:00:00:99:03", "10.98.0.1/24")
+    await addresses.look()
+    assert addresses.beside(VIP) == ["eth0", "eth1"]
 
 
 async def test_an_address_is_set_with_our_mark_and_a_lifetime(

@@ -10,16 +10,16 @@ import pytest
 
 from havip.agent.announce import Announcements, Announcer, frames
 
-from .conftest import NODE_MAC, PLACE, VIP, Segment, inside, until
+from .conftest import NODE_MAC, PLACE, SECOND_MAC, VIP, Segment, eventually, inside, until
 
 MAC = bytes.fromhex(NODE_MAC.replace(":", ""))
 ETH_P_ARP = 0x0806
 
 
-def listening(segment: Segment) -> socket.socket:
+def listening(segment: Segment, interface: str = "eth0") -> socket.socket:
     with inside(segment.neighbour):
         heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
-    heard.bind(("eth0", ETH_P_ARP))
+    heard.bind((interface, ETH_P_ARP))
     heard.setblocking(False)
     return heard
 
@@ -79,6 +79,37 @@ async def test_an_ownership_begins_with_a_burst_and_goes_on(segment: Segment) ->
         assert time.monotonic() - begun > 0.7, "the burst is spread over its second"
         announcements.stop()
         announcer.close()
+
+
+@pytest.mark.kernel
+async def test_a_burst_may_be_asked_for_again(segment: Segment) -> None:
+    announcer = Announcer()
+    announcements = Announcements(announcer, PLACE, burst=3, refresh=60, ours=lambda: True)
+    announcements.start()
+    await eventually(lambda: announcer.sent == 3)
+    announcements.again()
+    assert announcer.sent == 4, "at once"
+    await eventually(lambda: announcer.sent == 6)
+    announcements.stop()
+    announcer.close()
+
+
+@pytest.mark.kernel
+def test_an_interface_that_took_the_name_of_another_announces_its_own_mac(
+    segment: Segment,
+) -> None:
+    announcer = Announcer()
+    assert announcer.announce(PLACE)
+    segment.attach("eth1", SECOND_MAC)
+    segment.ip(segment.node, "link", "set", "eth0", "down")
+    for old, new in (("eth0", "eth9"), ("eth1", "eth0")):
+        segment.ip(segment.node, "link", "set", old, "down", "name", new)
+    for name in ("eth0", "eth9"):
+        segment.ip(segment.node, "link", "set", name, "up")
+    with listening(segment, "eth1") as heard:
+        assert announcer.announce(PLACE)
+        until(lambda: bool(found := drain(heard)) and found[0][6:12].hex(":") == SECOND_MAC)
+    announcer.close()
 
 
 @pytest.mark.kernel

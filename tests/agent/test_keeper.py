@@ -1,125 +1,20 @@
-"""One HaVip on one node: real register, kernel, fence and neighbour."""
+"""One HaVip on one node, from taking it to leaving it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import logging
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from havip.agent.address import Addresses
-from havip.agent.announce import Announcer
 from havip.agent.epochs import Epochs
-from havip.agent.fence import Holds, open_fence
-from havip.agent.keeper import Keeper
-from havip.agent.kube import Kube
-from havip.agent.node import Node
-from havip.agent.objects import Assignment
-from havip.agent.register import LeaseRegister, leases
+from havip.agent.measures import REGISTER_CALLS
 from havip.agent.report import status_of_keepers
-from havip.agent.transport import Peers
-from havip.api import names
-from havip.api.havip import Announce
 from havip.api.havipnode import HaVipNodeStatus
-from havip.election.events import Answered, Outcome
-from havip.election.record import Record
-from havip.election.timing import Timing
-from havip.election.wire import Opener, Sealer
-from lab.controlplane import ControlPlane
 
-from .conftest import PLACE, VIP, Segment, eventually, outside
+from .conftest import PLACE, VIP, Stage, eventually
 
 pytestmark = [pytest.mark.kernel, pytest.mark.apiserver]
-
-NAMESPACE = "default"
-QUICK = Timing(heartbeat=0.04, grant=0.16, challenge=0.1, renew=0.5, unmembered=1.5)
-KEY = b"k" * 32
-
-
-class Register(LeaseRegister):
-    """The real one, but for a while nothing comes back from it."""
-
-    away = False
-
-    async def write(self, record: Record, timeout: float) -> Answered:
-        if self.away:
-            return Answered(record.write, Outcome.UNKNOWN)
-        return await super().write(record, timeout)
-
-
-@dataclass
-class Stage:
-    """A keeper and all around it."""
-
-    segment: Segment
-    kube: Kube
-    addresses: Addresses
-    register: Register
-    keeper: Keeper
-
-    async def lease(self) -> Any:
-        path = f"{leases(NAMESPACE)}/{names.lease_name(self.keeper.assignment.uid)}"
-        return await self.kube.get(path, 5)
-
-    def kernel(self) -> str:
-        return self.segment.ip(self.segment.node, "address", "show", "dev", "eth0")
-
-    async def acquire(self) -> None:
-        self.keeper.start(await self.lease())
-        await eventually(lambda: self.keeper.possession.owned and self.addresses.present(PLACE), 15)
-
-
-def wall_clock() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture
-async def stage(
-    segment: Segment, control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> AsyncIterator[Stage]:
-    # What touches the kernel is opened on the node; the rest of the test is where the API is.
-    fence, _ = open_fence(time.monotonic)
-    fence.reset()
-    addresses, announcer = Addresses(), Announcer()
-    await addresses.open()
-    announcer.announce(replace(PLACE, address=VIP))
-    with outside():
-        monkeypatch.setenv("KUBECONFIG", str(control_plane.admin_kubeconfig))
-        kube, uid = Kube.from_environment(), str(uuid4())
-        metadata = {"name": names.lease_name(uid), "labels": {names.LABEL_UID: uid}}
-        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
-        await kube.post(leases(NAMESPACE), body, 10)
-        node = Node(
-            "node1",
-            1,
-            fence,
-            Holds(fence),
-            addresses,
-            announcer,
-            Peers(Sealer("node1", 1, KEY), Opener("node1", [KEY]), lambda _, __: None),
-            Epochs(tmp_path),
-            time.monotonic,
-            wall_clock,
-            lambda: None,
-        )
-        assignment = Assignment(
-            uid, NAMESPACE, "web", VIP, {"node1": 100}, QUICK, False, Announce(), ()
-        )
-        register = Register(kube, NAMESPACE, uid, wall_clock)
-        keeper = Keeper(node, assignment, register)
-        addresses.on_change = keeper.look
-        yield Stage(segment, kube, addresses, register, keeper)
-        addresses.on_change = lambda: None
-        await keeper.close()
-        await kube.close()
-        await addresses.close()
-        announcer.close()
-        fence.close()
 
 
 async def test_a_vacant_address_is_taken_and_answered(stage: Stage) -> None:
@@ -153,6 +48,23 @@ async def test_leaving_removes_the_address_before_the_register_is_given_up(stage
     assert str(VIP) not in stage.kernel()
     lease = await stage.lease()
     assert not lease["spec"].get("holderIdentity")
+
+
+async def test_a_node_that_is_excluded_lets_go_though_the_register_is_away(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await stage.acquire()
+    stage.register.away = True
+    stage.keeper.leave(hand_over=True)
+    stage.keeper.leave(hand_over=False)
+    await eventually(lambda: "released epoch 1: this node is to have it no longer" in caplog.text)
+    assert str(VIP) not in stage.kernel()
+    assert (await stage.lease())["spec"]["holderIdentity"] == "node1"
+    stage.register.away = False
+    await eventually(stage.keeper.left.is_set)
+    assert not (await stage.lease())["spec"].get("holderIdentity")
+    assert str(VIP) not in stage.kernel()
 
 
 async def test_an_address_that_somebody_removed_comes_back(stage: Stage) -> None:
@@ -199,3 +111,41 @@ async def test_without_a_disk_to_keep_epochs_on_nothing_is_claimed(
     tmp_path.unlink()
     tmp_path.mkdir()
     await eventually(lambda: stage.keeper.possession.owned)
+
+
+def register_calls(stage: Stage) -> dict[tuple[str, str], float]:
+    """How many calls there were, by action and result."""
+    return {
+        (sample.labels["action"], sample.labels["result"]): sample.value
+        for family in stage.node.ledger.collect()
+        if family.name == REGISTER_CALLS.name
+        for sample in family.samples
+        if sample.name.endswith("_count")
+    }
+
+
+async def test_an_ownership_is_counted_by_its_reason(stage: Stage) -> None:
+    await stage.acquire()
+    assert stage.keeper.tally.takeovers["vacant"] == 1
+    assert sum(stage.keeper.tally.takeovers.values()) == 1
+
+
+async def test_calls_to_the_register_are_counted_by_their_result(stage: Stage) -> None:
+    await stage.acquire()
+    stage.register.away = True
+    await eventually(lambda: register_calls(stage).get(("write", "unknown"), 0) > 0)
+    assert register_calls(stage)["write", "confirmed"] > 0
+
+
+async def test_what_was_ridden_through_is_counted_while_the_register_is_away(
+    stage: Stage,
+) -> None:
+    await stage.acquire()
+
+    def ridden() -> float:
+        tally, owned = stage.keeper.tally, stage.keeper.possession.owned
+        return tally.ridden(owned=owned, now=stage.node.clock())
+
+    assert ridden() == 0
+    stage.register.away = True
+    await eventually(lambda: ridden() > 0)

@@ -55,6 +55,30 @@ def test_a_node_on_its_way_does_not_take_part_yet() -> None:
     assert assignment(havip(), "node3") is None
 
 
+def test_the_network_interface_that_is_the_member_is_named() -> None:
+    member = {"node": "node1", "state": "Associated", "networkInterfaceId": "eni-1"}
+    found = assignment(havip(status={"members": [member]}), "node1")
+    assert found is not None
+    assert found.network_interface_id == "eni-1"
+    instead = assignment(havip(), "node1")
+    assert instead is not None
+    assert instead.network_interface_id is None
+
+
+FENCED = {"node": "node1", "memberId": "i-1", "at": "2026-01-01T00:00:00Z", "reason": "dead"}
+
+
+def test_a_fenced_node_takes_no_part_and_no_other_counts_on_it() -> None:
+    fenced = havip(status={"fenced": [FENCED]})
+    assert assignment(fenced, "node1") is None
+    other = assignment(fenced, "node2")
+    assert other is not None
+    assert other.priorities == {"node2": 100}
+    assert assignments([fenced], "node1").fenced == {"u1"}
+    assert assignments([fenced], "node1").existing == {"u1"}
+    assert assignments([fenced], "node2").fenced == frozenset()
+
+
 def test_a_suspended_havip_is_held_on() -> None:
     assert assignment(havip(spec={"suspend": True}), "node1") is not None
 

@@ -48,6 +48,23 @@ def check(**changed: Any) -> dict[str, Any]:
     return havip(health=[{**TCP, **changed}])
 
 
+def allocated(**changed: Any) -> dict[str, Any]:
+    return havip(eip={"allocate": changed})
+
+
+def routed(*destinations: str, **spec: Any) -> dict[str, Any]:
+    routes = [{"routeTableId": "vtb-1", "destination": each} for each in destinations]
+    return havip(routes=routes, **spec)
+
+
+def rrsa(**changed: str) -> dict[str, Any]:
+    oidc = {
+        "roleArn": "acs:ram::1000000000000001:role/havip",
+        "oidcProviderArn": "acs:ram::1000000000000001:oidc-provider/ack-rrsa-c1",
+    }
+    return havipclass(credentials={"oidc": {**oidc, **changed}})
+
+
 def named(name: str) -> dict[str, Any]:
     return {**havip(), "metadata": {"name": name, "namespace": "default"}}
 
@@ -65,6 +82,7 @@ GOOD = {
     "a fixed address": havip(address="10.77.0.100"),
     "an address outside RFC 1918": havip(address="203.0.113.7"),
     "an adopted one": havip(adopt={"haVipId": "havip-bp1abc"}),
+    "an adopted one by its address": havip(adopt={"address": "10.77.0.9"}),
     "an adopted one to delete": havip(adopt={"haVipId": "havip-1"}, deletionPolicy="Delete"),
     "a name and a description": havip(name="front door", description="see https://example.com"),
     "17 tags": havip(tags={f"key{number}": "value" for number in range(17)}),
@@ -92,6 +110,41 @@ GOOD = {
             ],
         }
     ),
+    "network interfaces as members": havip(members={"type": "NetworkInterface"}),
+    "network interfaces by tag": havip(
+        members={
+            "type": "NetworkInterface",
+            "networkInterface": {"tags": {"aliyun:role": "edge", "empty": ""}},
+        }
+    ),
+    "members of which ours are all, or not": havip(members={"exclusive": False}),
+    "an EIP that exists": havip(eip={"allocationId": "eip-bp1abc"}),
+    "an EIP to allocate": allocated(),
+    "an EIP with all": allocated(
+        name="front door",
+        description="the shop's",
+        bandwidthMbps=500,
+        internetChargeType="PayByBandwidth",
+        isp="BGP_PRO",
+        publicIpPool="pippool-1",
+        resourceGroupId="rg-1",
+        tags={"team": "a"},
+    ),
+    "an EIP paid by traffic, of the most bandwidth": allocated(bandwidthMbps=200),
+    "routes": routed("10.9.0.0/16", "10.9.0.1/32", "0.0.0.0/0", address="10.77.0.100"),
+    "a route with a name and a description": havip(
+        routes=[
+            {
+                "routeTableId": "vtb-1",
+                "destination": "10.9.0.0/16",
+                "name": "to the shop",
+                "description": "see https://example.com",
+            }
+        ]
+    ),
+    "one block in two tables": havip(
+        routes=[{"routeTableId": each, "destination": "10.9.0.0/16"} for each in ("vtb-1", "vtb-2")]
+    ),
     "own timings": timings(),
     "own timings at the edge of the rules": timings(
         heartbeatMillis=100, grantMillis=300, challengeMillis=299, renewMillis=2500
@@ -114,9 +167,26 @@ GOOD = {
     "a class": havipclass(),
     "a class with all": havipclass(
         vpcId="vpc-1",
-        endpoints={"vpc": "127.0.0.1:8080", "ecs": "ecs.aliyuncs.com", "protocol": "http"},
+        endpoints={
+            "vpc": "127.0.0.1:8080",
+            "ecs": "ecs.aliyuncs.com",
+            "sts": "sts-vpc.cn-hangzhou.aliyuncs.com",
+            "protocol": "http",
+        },
         credentials={"secretRef": {"name": "cloud.key", "namespace": "havip-system"}},
+        limits={
+            "haVipsPerVpc": 100,
+            "haVipsPerInstance": 10,
+            "membersPerHaVip": 20,
+            "routesPerTable": 15,
+        },
     ),
+    "a class with the role of the instance": havipclass(credentials={"ecsRamRole": {}}),
+    "a class with a role of the instance by name": havipclass(
+        credentials={"ecsRamRole": {"roleName": "KubernetesWorkerRole-1.a"}}
+    ),
+    "a class with the role of the service account": rrsa(),
+    "a class with the service account's token elsewhere": rrsa(tokenFile="/var/run/token"),
     "a class of a special region": havipclass(region="cn-shanghai-finance-1"),
     "a node's report": {
         "apiVersion": "havip.dev/v1alpha1",
@@ -128,6 +198,8 @@ GOOD = {
 AN_ADDRESS = "this is not an IPv4 address: give one such as 192.168.1.100"
 OF_A_V_SWITCH = "this address cannot be one of a vSwitch"
 TEXT = "the cloud refuses texts that begin with http:// or https://"
+TO_ADOPT = "name the HaVip to adopt by haVipId or by address"
+ONE_WAY = "give one of secretRef, ecsRamRole and oidc (or leave credentials out"
 ONE_KIND = "a check is of exactly one kind: keep one of http, tcp, exec, interface, endpoints"
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -154,7 +226,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havip(adopt={"haVipId": "eip-1"}),
         "this is not the id of a HaVip: give one that begins with havip-",
     ),
-    "nothing to adopt": (havip(adopt={}), "spec.adopt.haVipId: Required value"),
+    "nothing to adopt": (havip(adopt={}), TO_ADOPT),
+    "two ways to adopt": (havip(adopt={"haVipId": "havip-1", "address": "10.0.0.9"}), TO_ADOPT),
+    "no address to adopt": (havip(adopt={"address": "here"}), AN_ADDRESS),
     "a name with http://": (havip(name="http://web"), TEXT),
     "a description with https://": (havip(description="https://web"), TEXT),
     "a name that is too long": (havip(name="n" * 129), "may not be more than 128"),
@@ -210,9 +284,21 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "eleven members": (havip(members={"max": 11}), "should be less than or equal to 10"),
     "no members": (havip(members={"max": 0}), "should be greater than or equal to 1"),
-    "network interfaces as members": (
-        havip(members={"type": "NetworkInterface"}),
-        "this version does not do members of type NetworkInterface yet: use EcsInstance",
+    "a network interface for an instance": (
+        havip(members={"networkInterface": {"tags": {"a": "b"}}}),
+        "networkInterface is for members of type NetworkInterface: set type, or remove it",
+    ),
+    "a network interface by no tag": (
+        havip(members={"type": "NetworkInterface", "networkInterface": {"tags": {}}}),
+        "no tags select nothing: name at least one tag of the network interface",
+    ),
+    "a network interface by a tag without a key": (
+        havip(members={"type": "NetworkInterface", "networkInterface": {"tags": {"": "b"}}}),
+        "the key of a network interface's tag has 1 to 128 characters",
+    ),
+    "members of a third type": (
+        havip(members={"type": "Pod"}),
+        'supported values: "EcsInstance", "NetworkInterface"',
     ),
     "a toleration of any value that has one": (
         havip(members={"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}),
@@ -300,18 +386,36 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havip(health=[{"name": "web", "endpoints": {"service": "web"}}]),
         "this version does not do checks of kind endpoints yet: use http or tcp",
     ),
-    # What later versions do.
-    "an EIP": (
-        havip(eip={"allocationId": "eip-1"}),
-        "this version does not bind EIPs yet: remove eip",
-    ),
+    # The EIP and the routes.
     "an EIP in two ways": (
         havip(eip={"allocationId": "eip-1", "allocate": {}}),
         "give either allocationId (an EIP that exists) or allocate (one to be made)",
     ),
-    "a route": (
-        havip(routes=[{"routeTableId": "vtb-1", "destination": "10.9.0.0/16"}]),
-        "this version does not make routes yet: remove routes",
+    "an EIP in no way": (
+        havip(eip={}),
+        "give either allocationId (an EIP that exists) or allocate (one to be made)",
+    ),
+    "more traffic than can be paid for": (
+        allocated(bandwidthMbps=201),
+        "an EIP that is paid by traffic has at most 200 Mbit/s: lower bandwidthMbps",
+    ),
+    "more bandwidth than there is": (
+        allocated(bandwidthMbps=501, internetChargeType="PayByBandwidth"),
+        "should be less than or equal to 500",
+    ),
+    "an EIP without bandwidth": (allocated(bandwidthMbps=0), "greater than or equal to 1"),
+    "an EIP paid in another way": (
+        allocated(internetChargeType="PrePaid"),
+        'supported values: "PayByTraffic", "PayByBandwidth"',
+    ),
+    "an EIP of no line": (allocated(isp=""), "this is no kind of line: give one such as BGP"),
+    "an EIP from another kind of pool": (
+        allocated(publicIpPool="pool-1"),
+        "this is not the id of a public address pool: give one that begins with pippool-",
+    ),
+    "an EIP with a tag of ours": (
+        allocated(tags={"havip.dev/cluster": "x"}),
+        "the operator keeps tag keys that begin with havip.dev/ for itself: rename the key",
     ),
     "duplicate routes": (
         havip(routes=[{"routeTableId": "vtb-1", "destination": "10.9.0.0/16"}] * 2),
@@ -325,6 +429,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havip(routes=[{"routeTableId": "vtb-1", "destination": "100.64.8.0/24"}]),
         "the cloud keeps 100.64.0.0/10 for itself: route another block",
     ),
+    "a route for multicast": (routed("224.0.0.0/8"), "is sent no multicast, broadcast or loopback"),
+    "a route for loopback": (routed("127.0.0.1/32"), "is sent no multicast, broadcast or loopback"),
+    "a route to its own address": (
+        routed("10.9.0.0/16", "10.77.0.100/32", address="10.77.0.100"),
+        "a route cannot lead to the HaVip's own address, which its vSwitch has already",
+    ),
+    "a route of IPv6": (routed("fd00::/8"), "this is not an IPv4 block"),
     "a route to no block": (
         havip(routes=[{"routeTableId": "vtb-1", "destination": "10.9.0.1"}]),
         "this is not an IPv4 block: give one such as 10.9.0.0/16",
@@ -366,9 +477,35 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havipclass(endpoints={"vpc": "https://vpc.aliyuncs.com"}),
         "no scheme, no path",
     ),
-    "credentials without a Secret": (
-        havipclass(credentials={}),
-        "spec.credentials.secretRef: Required value",
+    "credentials of no kind": (havipclass(credentials={}), ONE_WAY),
+    "credentials of two kinds": (
+        havipclass(credentials={"secretRef": {"name": "key"}, "ecsRamRole": {}}),
+        ONE_WAY,
+    ),
+    "an ARN for a role's name": (
+        havipclass(credentials={"ecsRamRole": {"roleName": "acs:ram::1:role/havip"}}),
+        "this is not the name of a RAM role: give the name alone, no ARN",
+    ),
+    "a role's name for its ARN": (rrsa(roleArn="havip"), "this is not the ARN of a role: give"),
+    "a provider for a role": (
+        rrsa(roleArn="acs:ram::1:oidc-provider/ack"),
+        "this is not the ARN of a role: give",
+    ),
+    "a role for a provider": (
+        rrsa(oidcProviderArn="acs:ram::1:role/havip"),
+        "this is not the ARN of an OIDC provider: give",
+    ),
+    "a token's file somewhere": (
+        rrsa(tokenFile="token"),
+        "give the whole path of the token's file, from / on",
+    ),
+    "a role without a provider": (
+        without(rrsa(), "spec", "credentials", "oidc", "oidcProviderArn"),
+        "spec.credentials.oidc.oidcProviderArn: Required value",
+    ),
+    "a limit of nothing": (
+        havipclass(limits={"haVipsPerVpc": 0}),
+        "should be greater than or equal to 1",
     ),
     "a Secret with a bad name": (
         havipclass(credentials={"secretRef": {"name": "Cloud_Key"}}),

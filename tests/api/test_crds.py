@@ -90,7 +90,7 @@ def test_every_rule_says_in_a_sentence_what_to_do() -> None:
     ("kind", "columns"),
     [
         ("HaVip", ["ADDRESS", "HOLDER", "MEMBERS", "READY", "REASON", "AGE"]),
-        ("HaVipClass", ["REGION", "VSWITCH", "ACCEPTED", "REASON", "AGE"]),
+        ("HaVipClass", ["REGION", "VSWITCH", "READY", "REASON", "AGE"]),
         ("HaVipNode", ["INSTANCE", "VSWITCH", "ADDRESSES", "FENCE", "SEEN", "AGE"]),
     ],
 )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from havip.api import names
 from havip.api.fields import DeletionPolicy
 from havip.api.havip import ElectionSpec, HaVip, HaVipSpec, LastFailover, MembersSpec, PriorityRule
+from havip.api.havipclass import Credentials, HaVipClass
 
 
 def havip(**spec: Any) -> HaVip:
@@ -53,18 +54,40 @@ def test_a_selector_for_all_nodes_is_left_out_since_the_api_refuses_an_empty_one
 
 
 @pytest.mark.parametrize(
-    ("spec", "policy"),
+    ("spec", "exclusive"),
     [
-        ({}, DeletionPolicy.DELETE),
-        ({"adopt": {"haVipId": "havip-1"}}, DeletionPolicy.RETAIN),
-        ({"deletionPolicy": "Retain"}, DeletionPolicy.RETAIN),
-        ({"adopt": {"haVipId": "havip-1"}, "deletionPolicy": "Delete"}, DeletionPolicy.DELETE),
+        ({}, True),
+        ({"adopt": {"haVipId": "havip-1"}}, False),
+        ({"members": {"exclusive": False}}, False),
+        ({"adopt": {"haVipId": "havip-1"}, "members": {"exclusive": True}}, True),
     ],
 )
-def test_what_we_made_is_deleted_and_what_was_adopted_is_kept_unless_the_user_says_otherwise(
-    spec: dict[str, Any], policy: DeletionPolicy
+def test_strange_members_of_what_we_made_go_and_of_what_was_adopted_stay_unless_the_user_says(
+    spec: dict[str, Any], exclusive: bool
 ) -> None:
-    assert havip(**spec).spec.effective_deletion_policy == policy
+    assert havip(**spec).spec.exclusive_members is exclusive
+
+
+@pytest.mark.parametrize("policy", [None, *DeletionPolicy])
+def test_a_deletion_policy_that_was_left_out_stays_so(policy: DeletionPolicy | None) -> None:
+    spec = {} if policy is None else {"deletionPolicy": policy}
+    written = havip(**spec).to_json()["spec"]
+    assert written.get("deletionPolicy") == policy
+    assert HaVip.from_json(havip(**spec).to_json()).spec.deletion_policy is policy
+
+
+def test_the_limits_of_a_class_are_the_guides_figures_unless_told_otherwise() -> None:
+    where = {"region": "cn-hangzhou", "vSwitchId": "vsw-1"}
+    limits = HaVipClass.from_json({"metadata": {"name": "main"}, "spec": where}).spec.limits
+    assert (limits.ha_vips_per_vpc, limits.ha_vips_per_instance) == (50, 5)
+    assert (limits.members_per_ha_vip, limits.routes_per_table) == (10, 5)
+
+
+def test_a_class_whose_credentials_are_rrsa_finds_the_token_where_ack_puts_it() -> None:
+    oidc = {"roleArn": "acs:ram::1:role/a", "oidcProviderArn": "acs:ram::1:oidc-provider/b"}
+    read = Credentials.from_json({"oidc": oidc}).oidc
+    assert read is not None
+    assert read.token_file == "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token"
 
 
 def test_the_name_in_the_cloud_is_the_one_given_or_made_of_namespace_and_name() -> None:

@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from havip.api.conditions import ConditionType, Reason, set_condition
-from havip.api.havip import HaVip, HaVipStatus, Holder, MemberState, MemberStatus
+from havip.api.havip import (
+    AdoptedState,
+    AnnounceRequest,
+    EipStatus,
+    FencedMember,
+    HaVip,
+    HaVipStatus,
+    Holder,
+    MemberState,
+    MemberStatus,
+    RouteState,
+    RouteStatus,
+)
+from havip.api.havipclass import HaVipClass, HaVipClassStatus
 from havip.api.havipnode import Fence, HaVipNode, HaVipNodeStatus, Hold
 from lab.controlplane import ControlPlane, ControlPlaneError
 
@@ -131,6 +144,49 @@ def test_what_is_adopted_cannot_change(
         objects.change("hv/web", after)
 
 
+POOL = {"isp": "BGP", "publicIpPool": "pippool-1"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"isp": "BGP_PRO"}),
+        ({}, {"internetChargeType": "PayByBandwidth"}),
+        ({}, {"publicIpPool": "pippool-1"}),
+        (POOL, {"publicIpPool": "pippool-2"}),
+        (POOL, {"publicIpPool": None}),
+    ],
+    ids=["line", "charge", "pool added", "another pool", "pool removed"],
+)
+def test_what_an_allocated_eip_is_cannot_change(
+    objects: Objects, make: Callable[..., None], before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    make(eip={"allocate": before})
+    with pytest.raises(ControlPlaneError, match="cannot change, since that would be another"):
+        objects.change("hv/web", {"eip": {"allocate": after}})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"allocate": POOL}, {"allocate": {"name": "n", "bandwidthMbps": 9, "tags": {"a": "b"}}}),
+        ({"allocate": {}}, {"allocate": None, "allocationId": "eip-1"}),
+        ({"allocationId": "eip-1"}, {"allocationId": "eip-2"}),
+        ({"allocationId": "eip-1"}, {"allocationId": None, "allocate": {}}),
+        ({"allocate": {}}, None),
+        (None, {"allocate": {}}),
+    ],
+    ids=["properties", "allocated to named", "named", "named to allocated", "removed", "added"],
+)
+def test_which_eip_it_is_may_change(
+    objects: Objects, make: Callable[..., None], before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    make(**({"eip": before} if before else {}))
+    objects.change("hv/web", {"eip": after})
+    spec = HaVip.from_json(objects.read("hv/web")).spec
+    assert (spec.eip is None) is (after is None)
+
+
 def test_everything_else_may_change(objects: Objects, make: Callable[..., None]) -> None:
     make(adopt={"haVipId": "havip-1"})
     objects.report("hv/web", {"address": "10.0.0.1"})
@@ -140,7 +196,14 @@ def test_everything_else_may_change(objects: Objects, make: Callable[..., None])
         "tags": {"team": "a"},
         "resourceGroupId": "rg-2",
         "deletionPolicy": "Delete",
-        "members": {"max": 2, "nodeSelector": {"edge": "yes"}},
+        "members": {
+            "max": 2,
+            "nodeSelector": {"edge": "yes"},
+            "type": "NetworkInterface",
+            "networkInterface": {"tags": {"role": "edge"}},
+            "exclusive": True,
+        },
+        "routes": [{"routeTableId": "vtb-1", "destination": "0.0.0.0/0"}],
         "election": {"profile": "Calm", "failback": "WhenHealthy"},
         "announce": {"burst": 1},
         "health": [{"name": "web", "tcp": {"port": 80}}],
@@ -166,6 +229,8 @@ def test_a_class_stays_where_its_havips_are(
     with pytest.raises(ControlPlaneError, match=sentence):
         objects.change("hvc/main", change)
     objects.change("hvc/main", {"credentials": {"secretRef": {"name": "new-key"}}})
+    objects.change("hvc/main", {"credentials": {"secretRef": None, "ecsRamRole": {}}})
+    objects.change("hvc/main", {"credentials": None, "limits": {"haVipsPerVpc": 60}})
 
 
 def test_defaults_are_filled_in_down_to_the_last_field(
@@ -189,6 +254,22 @@ def test_defaults_are_filled_in_down_to_the_last_field(
             }
         ],
         "suspend": False,
+    }
+
+
+def test_defaults_of_an_eip_and_of_a_class_are_filled_in(
+    objects: Objects, make: Callable[..., None]
+) -> None:
+    make(eip={"allocate": {}})
+    assert objects.read("hv/web")["spec"]["eip"] == {
+        "allocate": {"bandwidthMbps": 5, "internetChargeType": "PayByTraffic", "isp": "BGP"}
+    }
+    objects.make("HaVipClass", "main", {"region": "cn-hangzhou", "vSwitchId": "vsw-1"})
+    assert objects.read("hvc/main")["spec"]["limits"] == {
+        "haVipsPerVpc": 50,
+        "haVipsPerInstance": 5,
+        "membersPerHaVip": 10,
+        "routesPerTable": 5,
     }
 
 
@@ -232,6 +313,58 @@ def test_kubectl_get_shows_the_state_at_a_glance(
         "NAME", "ADDRESS", "HOLDER", "MEMBERS", "READY", "REASON", "AGE",
     ]  # fmt: skip
     assert shown[1].split()[:-1] == ["web", "10.0.0.9", "node1", "3/3", "True", "Ready"]
+
+
+def test_all_that_the_controller_may_report_is_kept(
+    objects: Objects, make: Callable[..., None]
+) -> None:
+    make(adopt={"haVipId": "havip-1"}, eip={"allocate": {}})
+    created = HaVip.from_json(objects.read("hv/web")).metadata.creation_timestamp
+    assert created is not None
+    status = HaVipStatus(
+        eip=EipStatus(allocation_id="eip-1", address="203.0.113.7", allocated=True),
+        eip_address="203.0.113.7",
+        last_allocated_eip="eip-1",
+        routes=(
+            RouteStatus(
+                route_table_id="vtb-1",
+                destination="0.0.0.0/0",
+                state=RouteState.REFUSED,
+                reason="remove the entry",
+            ),
+        ),
+        adopted=AdoptedState(
+            name="by hand",
+            tags={"team": "a"},
+            members=("i-1",),
+            eip_addresses=("203.0.113.9",),
+            routes=("vtb-1 10.9.0.0/16",),
+        ),
+        fenced=(FencedMember(node="node1", member_id="i-1", at=created, reason="it is dead"),),
+        announce_request=AnnounceRequest(epoch=3, number=1),
+    )
+    objects.report("hv/web", status.to_json())
+    assert HaVip.from_json(objects.read("hv/web")).status == status
+
+
+def test_kubectl_get_shows_whether_a_class_can_work(objects: Objects) -> None:
+    objects.make("HaVipClass", "main", {"region": "cn-hangzhou", "vSwitchId": "vsw-1"})
+    created = HaVipClass.from_json(objects.read("hvc/main")).metadata.creation_timestamp
+    assert created is not None
+    status = HaVipClassStatus(
+        observed_generation=1,
+        account_id="1000000000000001",
+        identity="acs:ram::1000000000000001:user/havip",
+        ha_vips=3,
+        conditions=set_condition(
+            (), ConditionType.ACCEPTED, False, Reason.PERMISSION_MISSING, "grant it", now=created
+        ),
+    )
+    objects.report("hvc/main", status.to_json())
+    assert HaVipClass.from_json(objects.read("hvc/main")).status == status
+    shown = objects.plane.kubectl("get", "hvc").splitlines()
+    assert shown[0].split() == ["NAME", "REGION", "VSWITCH", "READY", "REASON", "AGE"]
+    assert shown[1].split()[:-1] == ["main", "cn-hangzhou", "vsw-1", "False", "PermissionMissing"]
 
 
 def test_a_node_reports_in_its_status_alone(objects: Objects) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from havip.api.errors import Unavailable
 from havip.cloud.alibaba import AlibabaCloud
+from havip.cloud.port import NewRoute
 from tests.cloud.conftest import NEW, NEW_EIP, Connect, token
 from tests.cloud.spoiler import Spoiler
 
@@ -181,7 +182,7 @@ async def spoilt(spoiler: Spoiler, connect: Connect) -> AlibabaCloud:
     ha_vip = await cloud.create_ha_vip(NEW, token())
     eip = await cloud.allocate_eip(NEW_EIP, token())
     await cloud.associate_eip(eip, ha_vip, token())
-    await cloud.create_route("vtb-own", "10.9.0.0/16", ha_vip, "", token())
+    await cloud.create_route(NewRoute("vtb-own", "10.9.0.0/16", ha_vip), token())
     return cloud
 
 
@@ -226,7 +227,7 @@ async def test_a_count_may_be_of_the_page_or_of_all(
     monkeypatch.setattr("havip.cloud.alibaba.routes.ENTRIES_PER_PAGE", 2)
     [facts] = await spoilt.describe_ha_vips()
     for block in ("10.8.0.0/16", "10.7.0.0/16"):
-        await spoilt.create_route("vtb-own", block, facts.ha_vip_id, "", token())
+        await spoilt.create_route(NewRoute("vtb-own", block, facts.ha_vip_id), token())
     assert len(await spoilt.describe_routes("vtb-own")) == 3
     spoiler.spoil(
         "DescribeRouteEntryList",

@@ -25,7 +25,7 @@ from havip.cloud.actions import ACTIONS
 from havip.cloud.alibaba import AlibabaCloud
 from havip.cloud.faults import error_of
 from havip.cloud.limiter import Buckets, TokenBucket
-from havip.cloud.port import InstanceType, ResourceType
+from havip.cloud.port import InstanceType, NewRoute, ResourceType
 from havip.cloud.refusal import Refusal
 from havip.simcloud.server import RunningCloud
 from tests.cloud.conftest import NEW, NEW_EIP, Connect
@@ -243,12 +243,13 @@ DONE = {
 
 ECS = InstanceType.ECS_INSTANCE
 HA_VIP = ResourceType.HA_VIP
+NEW_ROUTE = NewRoute("vtb-1", "10.9.0.0/16", "havip-1")
 CALLS: dict[str, Callable[[AlibabaCloud], Awaitable[object]]] = {
     "AllocateEipAddress": lambda cloud: cloud.allocate_eip(NEW_EIP, "t"),
     "AssociateEipAddress": lambda cloud: cloud.associate_eip("eip-1", "havip-1", "t"),
     "AssociateHaVip": lambda cloud: cloud.associate("havip-1", "i-node1", ECS, "t"),
     "CreateHaVip": lambda cloud: cloud.create_ha_vip(NEW, "t"),
-    "CreateRouteEntry": lambda cloud: cloud.create_route("vtb-1", "10.9.0.0/16", "h", "", "t"),
+    "CreateRouteEntry": lambda cloud: cloud.create_route(NEW_ROUTE, "t"),
     "DeleteHaVip": lambda cloud: cloud.delete_ha_vip("havip-1", "t"),
     "DeleteRouteEntry": lambda cloud: cloud.delete_route("rte-1"),
     "DescribeEipAddresses": lambda cloud: cloud.describe_eips(tags={}, ids=["eip-1"]),

@@ -15,7 +15,7 @@ from havip.cli.app import app
 from havip.cloud.actions import ACTIONS, Action, Feature
 from havip.cloud.alibaba import AlibabaCloud
 from havip.cloud.policy import policy_document, to_json
-from havip.cloud.port import InstanceType, ResourceType
+from havip.cloud.port import InstanceType, NewRoute, ResourceType
 from havip.simcloud.gateway import TABLE
 from havip.simcloud.policy import Policy
 from havip.simcloud.server import RunningCloud
@@ -69,7 +69,7 @@ async def eip(cloud: Watched) -> None:
 async def routes(cloud: Watched) -> None:
     ha_vip = await cloud.create_ha_vip(NEW, token())
     [table, *_] = await cloud.describe_route_tables("vpc-sim")
-    await cloud.create_route(table, "10.9.0.0/16", ha_vip, "", token())
+    await cloud.create_route(NewRoute(table, "10.9.0.0/16", ha_vip), token())
     await cloud.find_route(table, "10.9.0.0/16")
     [route] = await cloud.describe_routes(table)
     await cloud.delete_route(route.route_entry_id)

@@ -77,7 +77,9 @@ def test_before_the_first_listing_nobody_knows() -> None:
         (NotFound("no Secret", reason="CredentialsMissing"), "CredentialsMissing"),
         (CredentialsRefused("no such key"), "CredentialsRefused"),
         (
-            CredentialsRefused("grant it", reason="PermissionMissing", permission="vpc:CreateHaVip"),
+            CredentialsRefused(
+                "grant it", reason="PermissionMissing", permission="vpc:CreateHaVip"
+            ),
             "PermissionMissing",
         ),
         (NotFound("no vSwitch", reason="VSwitchNotFound"), "VSwitchNotFound"),

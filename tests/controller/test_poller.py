@@ -7,8 +7,9 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from havip.api.errors import CloudError
+from havip.api.errors import CloudError, UserError
 from havip.cloud.port import HaVipFacts, NewHaVip
 from havip.controller.poller import Pace, Poller
 from havip.simcloud.server import RunningCloud, running
@@ -36,7 +37,9 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def polling() -> AsyncIterator[tuple[RunningCloud, Poller[HaVipFacts], Listener]]:
+async def polling(
+    pace: Pace = PACE,
+) -> AsyncIterator[tuple[RunningCloud, Poller[HaVipFacts], Listener]]:
     with running(sample(1)) as sim, ThreadPoolExecutor(2) as executor:
         listener = Listener()
         cloud = sdk_cloud(sim, executor)
@@ -44,7 +47,7 @@ async def polling() -> AsyncIterator[tuple[RunningCloud, Poller[HaVipFacts], Lis
         async def fetch() -> dict[str, HaVipFacts]:
             return {each.ha_vip_id: each for each in await cloud.describe_ha_vips()}
 
-        poller = Poller("HaVips", fetch, PACE, listener.heard)
+        poller = Poller("HaVips", fetch, pace, listener.heard)
         task = asyncio.create_task(poller.run())
         await listener.next()
         try:
@@ -102,3 +105,20 @@ async def test_a_failed_listing_keeps_what_was_known_and_is_tried_again() -> Non
             await listener.next()
         failed = poller.error
         assert failed is None
+
+
+async def test_a_refused_listing_is_tried_at_once_when_what_made_it_fail_is_mended() -> None:
+    patient = replace(PACE, retry=60.0)
+    async with polling(patient) as (sim, poller, listener):
+        sim.control.fault("DescribeHaVips", "refuse", code="InvalidAccessKeyId.NotFound")
+        poller.want(time.monotonic())
+        await listener.next()
+        assert isinstance(poller.error, UserError)
+        poller.want(time.monotonic())
+        asked = len(sim.control.calls())
+        await asyncio.sleep(5 * PACE.settle)  # nothing is to happen
+        assert len(sim.control.calls()) == asked
+        poller.anew()
+        await listener.next()
+        mended = poller.error
+        assert mended is None

@@ -40,7 +40,7 @@ def test_a_cleared_register_keeps_its_epoch_and_its_version() -> None:
         },
     }
     lease["spec"] = {"holderIdentity": "dead", "leaseTransitions": 4}
-    after = cleared(lease, "controller")
+    after = cleared(lease, "controller", ())
     assert register_facts(after).holder == ""
     assert register_facts(after).epoch == 4
     assert after["metadata"]["resourceVersion"] == "7"  # nobody may have written since
@@ -49,3 +49,11 @@ def test_a_cleared_register_keeps_its_epoch_and_its_version() -> None:
         "havip.dev/write": "controller/7",
     }
     assert lease["spec"]["holderIdentity"] == "dead"
+
+
+def test_those_who_may_follow_stay_in_a_cleared_register() -> None:
+    lease = new_lease(HAVIP, "havip-system")
+    lease["metadata"]["resourceVersion"] = "7"
+    lease["spec"] = {"holderIdentity": "dead", "leaseTransitions": 4}
+    facts = register_facts(cleared(lease, "controller", ["b", "a"]))
+    assert (facts.holder, facts.members, facts.given) == ("", ("a", "b"), False)

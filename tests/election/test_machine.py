@@ -11,6 +11,7 @@ from havip.election.events import (
     Answered,
     CandidatesChanged,
     HealthChanged,
+    Leave,
     Outcome,
     Received,
     Seen,
@@ -80,12 +81,61 @@ def test_a_register_that_its_holder_left_empty_is_taken_at_once() -> None:
     assert (write.record.holder, write.record.epoch) == ("a", 4)
 
 
-def test_a_register_whose_holder_was_taken_out_rests_for_a_grant_first() -> None:
+def test_a_member_waits_for_a_cleared_holder_as_after_a_challenge_of_its_own() -> None:
     machine = election(Record(version=1, holder="b", epoch=3, members=frozenset({"a"})))
-    cleared = Record(version=2, epoch=3, grant=0.6)
+    machine.handle(Received("b", Heartbeat(3, 9, 1, grant=0.16, healthy=frozenset())), 0.99)
+    cleared = Record(version=2, epoch=3, members=frozenset({"a", "b"}), challenge=0.3)
     assert writes(machine.handle(Seen(cleared), 1.0)) == []
-    assert writes(machine.handle(Tick(), 1.6)) == []
-    assert len(writes(machine.handle(Tick(), 1.61))) == 1
+    assert writes(machine.handle(Tick(), 1.3)) == []
+    [take] = writes(machine.handle(Tick(), 1.33))
+    assert (take.record.holder, take.record.epoch) == ("a", 4)
+
+
+def test_whoever_the_cleared_holder_did_not_count_leaves_the_place_to_its_members() -> None:
+    machine = election(Record(version=1, holder="b", epoch=3, members=frozenset({"c"})))
+    machine.handle(Seen(Record(version=2, epoch=3, members=frozenset({"b", "c"}))), 1.0)
+    assert writes(machine.handle(Tick(), 1000.0)) == []
+
+
+def test_whose_turn_it_is_not_reads_the_register_now_and_then() -> None:
+    for record in (Record(4, epoch=3, members=frozenset("bc")), Record(4, "b", 3, frozenset("c"))):
+        machine = election(record)
+        assert machine.handle(Tick(), FAST.unmembered - 0.1) == []
+        [read] = machine.handle(Tick(), FAST.unmembered + 0.1)
+        assert isinstance(read, Read)
+        machine.handle(Seen(record, fresh=True), FAST.unmembered + 0.2)
+        assert machine.wake_at > 2 * FAST.unmembered  # and not without a pause
+
+
+def test_a_cleared_register_without_members_rests_as_long_as_its_holder_may_hold() -> None:
+    machine = election(Record(version=1, holder="b", epoch=3))
+    cleared = Record(version=2, epoch=3, unmembered=7.0)
+    assert writes(machine.handle(Seen(cleared), 1.0)) == []
+    assert writes(machine.handle(Tick(), 8.0)) == []
+    assert len(writes(machine.handle(Tick(), 8.1))) == 1
+
+
+def test_a_holder_that_is_to_have_it_no_longer_lets_go_before_it_writes() -> None:
+    machine = holder()
+    actions = machine.handle(Leave(hand_over=False), 0.01)
+    assert isinstance(actions[0], Release)
+    assert not machine.holding
+    [left] = writes(actions)
+    assert (left.record.holder, left.record.given) == (None, True)
+
+
+def test_a_node_that_is_excluded_does_not_take_what_it_is_given() -> None:
+    machine = election(Record(version=1, holder="b", epoch=3, members=frozenset({"a", "c"})))
+    machine.handle(Leave(hand_over=False), 1.0)
+    given = Record(version=2, holder="a", epoch=4, members=frozenset({"c"}), given=True)
+    actions = machine.handle(Seen(given), 1.01)
+    while confirmations := writes(actions):
+        write = confirmations[0].record
+        actions = machine.handle(Answered(write.write, Outcome.CONFIRMED, write.version + 1), 1.02)
+        assert not machine.holding
+        assert not any(isinstance(a, Hold | Acquired) for a in actions)
+    assert machine.record is not None
+    assert (machine.record.holder, machine.record.given) == (None, True)
 
 
 def test_the_fence_comes_nearer_before_the_write_that_brings_it_nearer() -> None:

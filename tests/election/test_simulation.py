@@ -17,12 +17,14 @@ from havip.election.events import Answered, Outcome
 from havip.election.follower import Follower
 from havip.election.holder import Holder
 from havip.election.machine import Election
+from havip.election.record import Record
 from havip.election.register import Pending, Purpose
 from havip.election.situation import Situation
-from havip.election.timing import Timing, shorten
+from havip.election.timing import Timing, lengthen, shorten
 from tests.election.simulation import schedule
 from tests.election.simulation.schedule import (
     Storm,
+    clear,
     cut_one_way,
     freeze,
     isolate,
@@ -91,6 +93,51 @@ def test_a_holder_that_stops_gives_the_address_to_a_member_at_once(seed: int) ->
     assert reason == "handover"
     assert 0 < acquired - released < 3 * max(world.weather.register_delay)
     assert world.agents[holder].election is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_living_holder_that_is_cleared_is_followed_without_two_owners(seed: int) -> None:
+    world = settled(seed)
+    world.hiccups = 0.0
+    [holder] = world.open_now()
+    cleared = world.now
+    world.clear()
+    world.run_until(cleared + 2)
+    released = next(at for at, name, _ in world.released if at > cleared and name == holder)
+    acquired = next(at for at, _, _ in world.held if at > cleared)
+    assert released < acquired < cleared + 1
+    assert len(world.open_now()) == 1
+    assert world.overlaps == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_node_that_nobody_counted_takes_over_only_from_the_fenced(seed: int) -> None:
+    """Holder and members live on an island of their own: only the cloud can end what they hold."""
+    world = settled(seed, size=4)
+    world.hiccups = world.unnoticed = 0.0
+    [holder] = world.open_now()
+    fresh = next(name for name in world.agents if name != holder)
+    island = world.agents.keys() - {fresh}
+    world.cut |= {p for n in island for p in ((n, fresh), (fresh, n))}
+    world.run_until(world.now + 2 * world.timing.drop)
+    world.cut_off_register |= island
+    world.run_until(world.now + 1)
+    world.clear()
+    world.run_until(world.now + 3 * world.timing.unmembered)
+    assert world.open_now() == [holder]
+    for name in island:
+        world.fence(name)
+    world.clear(frozenset(island))
+    world.run_until(world.now + 2 * world.timing.unmembered)
+    assert fresh in world.open_now()
+    world.cut.clear()
+    world.cut_off_register.clear()
+    for name in island:
+        world.readmit(name)
+    world.run_until(world.now + 5)
+    assert world.fenced == set()
+    assert world.open_now() == [fresh]
+    assert world.overlaps == []
 
 
 def test_a_seed_replays_the_same_schedule() -> None:
@@ -178,6 +225,25 @@ def count_members_before_the_register_does(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Holder, "bound", bound)
 
 
+def let_anyone_take_a_cleared_register(patch: pytest.MonkeyPatch) -> None:
+    """Trap 8: a grant's wait is enough for whoever comes, though it is not the one who granted."""
+
+    def ends(self: Follower, record: Record) -> float:
+        situation = self.situation
+        if record.epoch == 0 or record.given:
+            return -math.inf
+        grant = lengthen(max(situation.timing.grant, record.grant))
+        ends = situation.register.since + grant
+        return max(ends, situation.promised_until, situation.restart_over())
+
+    patch.setattr(Follower, "_former_holder_ends", ends)
+
+
+def forget_what_was_promised_once_it_is_cleared(patch: pytest.MonkeyPatch) -> None:
+    """Trap 9: a cleared register is as free as one that its holder left."""
+    patch.setattr(Follower, "_former_holder_ends", lambda self, record: -math.inf)
+
+
 LONG_GRANT = Timing(heartbeat=0.04, grant=0.6, challenge=0.05, renew=1.0, unmembered=5.0)
 SHORT_WAIT = Timing(heartbeat=0.04, grant=0.16, challenge=0.1, renew=0.2, unmembered=0.5, drop=0.3)
 DEAF_REGISTER = Weather(answer_lost=0.5, late_commit=0.3, register_delay=(0.002, 0.1))
@@ -208,6 +274,8 @@ STORMS: dict[Break, Storm] = {
         faults=(cut_one_way, isolate, lose_register, kill),
         weather=Weather(request_lost=0.3),
     ),
+    let_anyone_take_a_cleared_register: Storm(faults=(clear, isolate, cut_one_way, lose_register)),
+    forget_what_was_promised_once_it_is_cleared: Storm(faults=(clear, lose_register)),
 }
 
 

@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from havip.simcloud.addresses import EipStatus
 from havip.simcloud.calls import ECS, VPC, Call
 from havip.simcloud.gateway import TABLE
-from havip.simcloud.model import Cloud, HaVipStatus, InterfaceStatus, MemberKind
+from havip.simcloud.machines import InterfaceStatus
+from havip.simcloud.model import Cloud, HaVipStatus, MemberKind
 from havip.simcloud.profiles import Quotas
 from havip.simcloud.routing import RouteEntryStatus
 from havip.simcloud.topology import NetworkInterface, sample

@@ -185,6 +185,18 @@ def test_credentials_are_renewed_before_they_end(start: Start, clock: Clock) -> 
     assert sdk_of(cloud, new).describe().total_count == 0
 
 
+def test_credentials_are_renewed_when_their_key_is_deleted(start: Start) -> None:
+    cloud = start(with_role())
+
+    def credentials() -> str:
+        return ask(cloud, f"{ROLES}nodes", **{TOKEN: token(cloud)})[1]
+
+    old = credentials()
+    cloud.control.delete_key(json.loads(old)["AccessKeyId"])
+    assert refusal(sdk_of(cloud, old).describe) == (404, "InvalidAccessKeyId.NotFound")
+    assert sdk_of(cloud, credentials()).describe().total_count == 0
+
+
 def test_a_role_that_is_not_there_is_a_mistake_in_the_topology() -> None:
     text = with_role().model_copy(update={"roles": ()}).to_json()
     with pytest.raises(ValueError, match="unknown role acs:ram"):

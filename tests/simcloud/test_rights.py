@@ -5,8 +5,9 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from pydantic import ValidationError
 
 from havip.simcloud.policy import Policy, Verdict
+from havip.simcloud.samples import two_accounts
 from havip.simcloud.server import RunningCloud
-from havip.simcloud.topology import Account, Topology, sample, sample_of_two_accounts
+from havip.simcloud.topology import Account, Topology, sample
 from tests.simcloud.conftest import Start
 from tests.simcloud.sdk import Sdk, refusal
 
@@ -107,7 +108,7 @@ def test_a_key_or_an_owner_that_is_not_there_cannot_be_changed(cloud: RunningClo
 
 
 def test_each_account_sees_its_own(start: Start) -> None:
-    cloud = start(sample_of_two_accounts())
+    cloud = start(two_accounts())
     one, two = Sdk(cloud.endpoint), Sdk(cloud.endpoint, "AK-TWO", "SK-TWO")
     first = one.create(ip_address="10.77.0.99").ha_vip_id
     second = two.create(v_switch_id="vsw-two", ip_address="10.78.0.99").ha_vip_id
@@ -124,7 +125,7 @@ def test_each_account_sees_its_own(start: Start) -> None:
 
 
 def test_two_keys_of_an_account_serve_the_same_account(start: Start) -> None:
-    cloud = start(sample_of_two_accounts())
+    cloud = start(two_accounts())
     ha_vip = Sdk(cloud.endpoint).create().ha_vip_id
     cloud.control.set_key_active("AK-SIM", False)
     assert Sdk(cloud.endpoint, "AK-SIM-2", "SK-SIM-2").item(ha_vip).ha_vip_id == ha_vip

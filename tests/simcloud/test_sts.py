@@ -12,8 +12,9 @@ from alibabacloud_tea_openapi.models import Config, OpenApiRequest, Params
 from darabonba.runtime import RuntimeOptions
 
 from havip.simcloud.policy import Policy, Statement
+from havip.simcloud.samples import two_accounts
 from havip.simcloud.server import RunningCloud
-from havip.simcloud.topology import Role, Topology, sample_of_two_accounts
+from havip.simcloud.topology import Role, Topology
 from tests.simcloud.conftest import Clock, Start
 from tests.simcloud.sdk import Sdk, refusal
 
@@ -34,7 +35,7 @@ def topology(**role: Any) -> Topology:
         "expired_oidc_tokens": ("token-of-yesterday",),
     }
     roles = (Role(**given | role), Role(name="reader", account_id=ONE, policy=reading))
-    return sample_of_two_accounts().model_copy(update={"roles": roles})
+    return two_accounts().model_copy(update={"roles": roles})
 
 
 @pytest.fixture

@@ -19,9 +19,13 @@ module          what it meets
 `announce`      gratuitous ARP
 `health`        the checks of a HaVip
 `objects`       the HaVips and nodes, by watch
+`interfaces`    the node's links and the network interfaces (ENI) that they are
+`sysctls`       settings of the kernel that do harm where a node has several interfaces
 `instance`      the cloud's metadata service: who this node is in the cloud
 `report`        this node's HaVipNode
 `epochs`        the highest epoch seen, on disk
-`metrics`       Prometheus metrics and the page of facts
+`measures`      what the metrics mean; `tally` counts for one HaVip
+`metrics`       the facts and the metrics, read when somebody asks
+`pages`         serves them
 ==============  ======================================================================
 """

@@ -126,6 +126,20 @@ class Addresses:
             return Spot(Place(interface, address), 32)
         return None
 
+    def beside(self, address: IPv4Address) -> list[str]:
+        """Return the interfaces where the node has an address of its own in the same subnet."""
+        return sorted(
+            {
+                self.links[own.index].name
+                for own in self.assigned.values()
+                if not own.ours
+                and own.index in self.links
+                and own.value.ip != address
+                and own.value.network.prefixlen < 32
+                and address in own.value.network
+            }
+        )
+
     def up(self, name: str) -> bool:
         """Tell whether the interface is there, switched on and with a carrier."""
         link = self.link(name)

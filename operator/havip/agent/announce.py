@@ -47,7 +47,12 @@ class Announcer:
         """Send both forms now; False when the interface is gone or down."""
         try:
             out = self._socket(place.interface)
-            mac: bytes = out.getsockname()[4]
+            name, *_, mac = out.getsockname()
+            if name != place.interface:
+                # The interface was renamed, and another one may have its name now.
+                self._drop(place.interface)
+                out = self._socket(place.interface)
+                mac = out.getsockname()[4]
             for frame in frames(mac, place):
                 out.send(frame)
         except OSError as error:
@@ -105,6 +110,12 @@ class Announcements:
     def start(self) -> bool:
         """Send the first now; False when it could not be sent."""
         return self._next()
+
+    def again(self) -> None:
+        """Begin anew with a burst, now."""
+        self.stop()
+        self._count = 0
+        self._next()
 
     def stop(self) -> None:
         """Send no more."""

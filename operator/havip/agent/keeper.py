@@ -17,10 +17,12 @@ from typing import Any
 
 from havip.agent.health import Checks
 from havip.agent.kube import KubeError, Object
+from havip.agent.measures import REGISTER_CALLS
 from havip.agent.node import Node
 from havip.agent.objects import Assignment
 from havip.agent.possession import Possession
 from havip.agent.register import LeaseRegister, to_record
+from havip.agent.tally import Tally
 from havip.election.actions import (
     Acquired,
     Action,
@@ -40,18 +42,23 @@ from havip.election.events import (
     Leave,
     Outcome,
     ReadFailed,
+    Received,
     Seen,
     SettingsChanged,
     Tick,
 )
 from havip.election.machine import Election
+from havip.election.messages import Heartbeat
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Restore:
-    """Put the address back that somebody removed, if it is still ours when our turn comes."""
+class Settle:
+    """See to the address's place here: find it, or put back an address that somebody removed.
+
+    In its turn, so as not to come between a hold and its release.
+    """
 
 
 class Keeper:
@@ -62,6 +69,7 @@ class Keeper:
         self.assignment = assignment
         self.register = register
         self.possession = Possession(node, assignment)
+        self.tally = Tally()
         self.left = asyncio.Event()
         self.leaving = False
         self.last_answer: float | None = None
@@ -72,7 +80,8 @@ class Keeper:
         """An epoch that the disk would not take: until it does, we promise and claim nothing."""
         self._node = node
         self._healthy: bool | None = None
-        self._todo: deque[Action | Restore] = deque()
+        self._candidates: dict[str, int] | None = None
+        self._todo: deque[Action | Settle] = deque()
         self._work = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +121,9 @@ class Keeper:
         self._judge_health()
         assignment = self.assignment
         self.handle(SettingsChanged(assignment.timing, assignment.failback))
-        self.handle(CandidatesChanged(assignment.priorities))
+        self._judge_candidates()
+        # Asked before we took part: the burst of an ownership that begins now answers it.
+        self.possession.announce_again()
         if lease is not None:
             self.saw(lease)
 
@@ -122,8 +133,8 @@ class Keeper:
         self.possession.assignment = assignment
         if (old.timing, old.failback) != (assignment.timing, assignment.failback):
             self.handle(SettingsChanged(assignment.timing, assignment.failback))
-        if old.priorities != assignment.priorities:
-            self.handle(CandidatesChanged(assignment.priorities))
+        self._judge_candidates()
+        self.possession.announce_again()
         if old.health != assignment.health:
             self._checks.stop()
             self._checks = self._make_checks()
@@ -131,8 +142,8 @@ class Keeper:
         self.look()
 
     def leave(self, *, hand_over: bool) -> None:
-        """Stop taking part; `left` is set when that is done."""
-        if not self.leaving:
+        """Stop taking part; `left` is set when that is done. Not to hand over overrides."""
+        if not self.leaving or not hand_over:
             self.leaving = True
             self.handle(Leave(hand_over=hand_over))
 
@@ -152,6 +163,8 @@ class Keeper:
     def handle(self, event: Event) -> None:
         """Hand an event to the election, and see to what it asks for."""
         self.last_tick = self._node.clock()
+        if isinstance(event, Received) and isinstance(event.message, Heartbeat):
+            self.tally.heard(event.sender, event.message)
         try:
             actions = self._election.handle(event, self.last_tick)
         except Exception:
@@ -176,11 +189,8 @@ class Keeper:
 
     def look(self) -> None:
         """Links or addresses of the node changed."""
-        if not self.possession.owned and not self._todo:
-            self.possession.settle()
-        elif self.possession.missing:
-            # Somebody removed it. Through the queue, so as not to overtake a release.
-            self._todo.append(Restore())
+        if Settle() not in self._todo:
+            self._todo.append(Settle())
             self._work.set()
         self._judge_health()
 
@@ -200,6 +210,16 @@ class Keeper:
     def _link_up(self, name: str | None) -> bool:
         interface = name or self.possession.interface
         return interface is not None and self._node.addresses.up(interface)
+
+    def _judge_candidates(self) -> None:
+        # Without a place for the address this node can neither hold it nor stand by: it would keep
+        # it from one that can. One that has it in the wrong place gives it away in good order.
+        candidates = dict(self.assignment.priorities)
+        if not self.possession.placed:
+            candidates.pop(self._node.name, None)
+        if candidates != self._candidates:
+            self._candidates = candidates
+            self.handle(CandidatesChanged(candidates))
 
     def _judge_health(self) -> None:
         # A link that is down is a failed check, whether the user asked for one or not.
@@ -225,19 +245,28 @@ class Keeper:
             self._work.clear()
             await self._work.wait()
 
-    async def _perform(self, action: Action | Restore) -> None:
+    async def _settle(self) -> None:
+        self.possession.settle()
+        if self.possession.placed and self.possession.missing:
+            await self.possession.hold(self.possession.until)
+        self._judge_candidates()
+        self._judge_health()
+
+    async def _perform(self, action: Action | Settle) -> None:
         match action:
             case Send() | Write() if not await self._epoch_kept():
                 if isinstance(action, Write):
                     self.handle(Answered(action.record.write, Outcome.REFUSED))
             case Send(to, message):
                 self._node.peers.send(to, self.assignment.uid, message)
+                self.tally.sent += isinstance(message, Heartbeat)
             case Hold(until):
                 await self.possession.hold(until)
-            case Restore():
-                await self.possession.hold(self.possession.until)
+            case Settle():
+                await self._settle()
             case Release(reason):
                 await self.possession.release(reason)
+                await self._settle()
             case Read(timeout):
                 self._spawn(self._read(timeout))
             case Write():
@@ -246,6 +275,7 @@ class Keeper:
                 await asyncio.to_thread(self._remember, epoch)
             case Acquired():
                 self.possession.acquire(action)
+                self.tally.takeovers[action.reason] += 1
             case Left():
                 log.info("%s: left", self._name)
                 self.left.set()
@@ -275,20 +305,29 @@ class Keeper:
     # -- the register -----------------------------------------------------------------------------
 
     async def _read(self, timeout: float) -> None:
+        began = self._node.clock()
         try:
             record = await self.register.read(timeout)
         except (KubeError, KeyError, ValueError) as error:
             log.debug("%s: read: %s", self._name, error)
+            self._measure("read", Outcome.UNKNOWN, began)
             self.handle(ReadFailed())
             return
-        self.last_answer = self._node.clock()
+        self._measure("read", Outcome.CONFIRMED, began)
         self.handle(Seen(record, fresh=True))
 
     async def _write(self, write: Write) -> None:
+        began = self._node.clock()
         answered = await self.register.write(write.record, write.timeout)
-        if answered.version:
-            self.last_answer = self._node.clock()
+        self._measure("write", answered.outcome, began)
         self.handle(answered)
+
+    def _measure(self, action: str, outcome: Outcome, began: float) -> None:
+        now, answered = self._node.clock(), outcome is not Outcome.UNKNOWN
+        if answered:
+            self.last_answer = now
+        self._node.ledger.observe(REGISTER_CALLS, action, outcome.value, value=now - began)
+        self.tally.asked_register(answered=answered, owned=self.possession.owned, now=now)
 
     # -- tasks ------------------------------------------------------------------------------------
 

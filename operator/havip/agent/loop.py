@@ -44,10 +44,14 @@ class Loop:
             if uid in self._wanted:
                 if not keeper.leaving:
                     keeper.update(self._wanted[uid])
+            elif keeper.leaving and uid in assignments.fenced:
+                keeper.leave(hand_over=False)
             elif not keeper.leaving:
                 # Where the HaVip still exists the others go on with it; where it is being
-                # deleted nobody should.
-                self._leave(uid, keeper, hand_over=uid in assignments.existing)
+                # deleted nobody should. One that the cloud took out by force has nothing to give.
+                exists = uid in assignments.existing
+                hand_over = exists and uid not in assignments.fenced
+                self._leave(uid, keeper, hand_over=hand_over, forget=not exists)
         self._begin()
 
     def heard(self, sender: str, entry: Addressed) -> None:
@@ -94,9 +98,9 @@ class Loop:
             keeper.start(self._leases.get(uid))
             log.info("%s/%s: taking part", assignment.namespace, assignment.name)
 
-    def _leave(self, uid: str, keeper: Keeper, *, hand_over: bool) -> None:
+    def _leave(self, uid: str, keeper: Keeper, *, hand_over: bool, forget: bool) -> None:
         keeper.leave(hand_over=hand_over)
-        task = asyncio.create_task(self._see_off(uid, keeper, forget=not hand_over))
+        task = asyncio.create_task(self._see_off(uid, keeper, forget=forget))
         self._farewells.add(task)
         task.add_done_callback(self._farewells.discard)
 
@@ -118,5 +122,5 @@ class Loop:
         self._stopping = True
         for uid, keeper in list(self.keepers.items()):
             if not keeper.leaving:
-                self._leave(uid, keeper, hand_over=True)
+                self._leave(uid, keeper, hand_over=True, forget=False)
         await asyncio.gather(*self._farewells, return_exceptions=True)

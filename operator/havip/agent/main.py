@@ -23,13 +23,14 @@ from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds, open_fence
-from havip.agent.instance import Instance, MetadataError, identify
+from havip.agent.interfaces import NetworkInterfaces
 from havip.agent.kube import Kube, KubeError
 from havip.agent.loop import Loop
-from havip.agent.metrics import Facts, Pages
+from havip.agent.metrics import Facts, new_ledger
 from havip.agent.nftables import NftablesError
 from havip.agent.node import Node
 from havip.agent.objects import follow_havips, follow_nodes
+from havip.agent.pages import Pages
 from havip.agent.register import LeaseRegister
 from havip.agent.report import Reporter, interfaces_of, status_of_keepers
 from havip.agent.transport import Peers, read_keys
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 
 _KEYS_EVERY: Final = 10.0
 _LOOK_EVERY: Final = 30.0
-_METADATA_EVERY: Final = 5.0
 _FAREWELL: Final = 1.0
 
 
@@ -100,10 +100,12 @@ class Agent:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._instance: Instance | None = None
         self._findings: dict[str, str] = {}
         self._stop = asyncio.Event()
         self._addresses = Addresses()
+        self._network_interfaces = NetworkInterfaces(
+            options.metadata_endpoint, self._addresses, self._look
+        )
         self._announcer = Announcer()
         self._fence: Fence
         self._loop: Loop
@@ -135,26 +137,31 @@ class Agent:
             self._fence,
             Holds(self._fence),
             self._addresses,
+            self._network_interfaces,
             self._announcer,
             peers,
             epochs,
             clock,
             _utc,
             self._reporter.changed,
+            new_ledger(options.node),
         )
         self._loop = Loop(node, lambda uid: LeaseRegister(kube, options.namespace, uid, _utc))
         self._addresses.on_change = self._look
-        facts = Facts(self._loop.keepers, peers, self._announcer, self._fence, clock)
-        await self._serve(kube, peers, facts, keys)
+        facts = Facts(
+            self._loop.keepers, peers, self._announcer, self._fence, kube, clock, _version()
+        )
+        pages = Pages(options.node, facts, node.ledger)
+        await self._serve(kube, peers, pages, keys)
 
-    async def _serve(self, kube: Kube, peers: Peers, facts: Facts, keys: tuple[bytes, ...]) -> None:
+    async def _serve(self, kube: Kube, peers: Peers, pages: Pages, keys: tuple[bytes, ...]) -> None:
         options, loop = self._options, self._loop
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         host, _, port = options.listen.rpartition(":")
         try:
             await peers.open(options.node_address, options.peer_port)
-            server = await Pages(facts).open(host, int(port))
+            server = await pages.open(host, int(port))
         except (OSError, ValueError) as error:
             raise InvalidSpec(f"the agent cannot listen: {error}") from error
         works: list[Coroutine[Any, Any, None]] = [
@@ -162,7 +169,7 @@ class Agent:
             loop.follow_leases(kube, options.namespace),
             follow_havips(kube, options.node, loop.assign),
             self._reporter.run(),
-            self._identify(),
+            self._network_interfaces.run(),
             self._look_now_and_then(),
             self._follow_keys(peers, keys),
         ]
@@ -215,6 +222,7 @@ class Agent:
         self._loop.heard(sender, entry)
 
     def _look(self) -> None:
+        self._network_interfaces.look()
         self._loop.look()
         self._reporter.changed()
 
@@ -224,23 +232,6 @@ class Agent:
             await asyncio.sleep(_LOOK_EVERY)
             await self._addresses.look()
             self._look()
-
-    async def _identify(self) -> None:
-        endpoint = self._options.metadata_endpoint
-        while self._instance is None:
-            try:
-                self._instance = await identify(endpoint)
-                self._findings.pop("metadata", None)
-            except MetadataError as error:
-                if "metadata" not in self._findings:
-                    log.warning("%s", error)
-                self._findings["metadata"] = (
-                    f"{error}: let the node reach it, or give --metadata-endpoint"
-                )
-            self._reporter.changed()
-            if self._instance is None:
-                await asyncio.sleep(_METADATA_EVERY)
-        await asyncio.Event().wait()
 
     async def _follow_keys(self, peers: Peers, keys: tuple[bytes, ...]) -> None:
         while True:
@@ -256,7 +247,8 @@ class Agent:
                 peers.use_keys(keys)
 
     def _status(self) -> HaVipNodeStatus:
-        instance = self._instance
+        instance = self._network_interfaces.instance
+        findings = (*self._findings.values(), self._network_interfaces.finding)
         base = HaVipNodeStatus(
             instance_id=instance.instance_id if instance else "",
             region=instance.region if instance else "",
@@ -264,10 +256,10 @@ class Agent:
             v_switch_id=instance.v_switch_id if instance else "",
             node_address=self._options.node_address,
             peer_port=self._options.peer_port,
-            interfaces=interfaces_of(self._addresses, instance),
+            interfaces=interfaces_of(self._addresses, self._network_interfaces),
             fence=ReportedFence(self._fence.kind.value),
             kernel_addresses=tuple(map(str, self._addresses.ours())),
-            findings=tuple(self._findings.values()),
+            findings=tuple(filter(None, findings)),
             agent_version=_version(),
         )
         return status_of_keepers(base, self._loop.keepers.values())

@@ -14,7 +14,7 @@ from havip.agent.kube import Change, Changed, Deleted, Kube, Listed, Object
 from havip.agent.transport import Endpoint
 from havip.api import names
 from havip.api.election import ElectionSpec, Failback
-from havip.api.havip import Announce, HaVip, MemberState
+from havip.api.havip import Announce, AnnounceRequest, HaVip, MemberState
 from havip.api.health import HealthCheck
 from havip.election.timing import PROFILES, Timing
 
@@ -37,6 +37,10 @@ class Assignment:
     failback: bool
     announce: Announce
     health: tuple[HealthCheck, ...]
+    network_interface_id: str | None = None
+    """The network interface (ENI) that is the member, and so the one that the address goes on;
+    `None` where the instance is the member."""
+    announce_request: AnnounceRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Assignments:
     """By uid: those that this node takes part in."""
     existing: frozenset[str]
     """The uids of the HaVips that exist and are not being deleted."""
+    fenced: frozenset[str] = frozenset()
+    """The uids of those that the cloud has taken this node out of by force."""
 
 
 def timing_of(election: ElectionSpec) -> Timing:
@@ -66,26 +72,35 @@ def timing_of(election: ElectionSpec) -> Timing:
     return PROFILES[election.profile.value]
 
 
+def fenced(havip: HaVip) -> frozenset[str]:
+    """Return the nodes that the cloud has taken out of this HaVip by force."""
+    marked = (each.node for each in havip.status.members if each.state is MemberState.FENCED)
+    return frozenset(each.node for each in havip.status.fenced) | frozenset(marked)
+
+
 def assignment(havip: HaVip, node: str) -> Assignment | None:
     """Return what this HaVip asks of `node`; `None` when it takes no part in it."""
-    candidates = {
-        member.node: member.priority
+    out = fenced(havip)
+    members = {
+        member.node: member
         for member in havip.status.members
-        if member.state is MemberState.ASSOCIATED
+        if member.state is MemberState.ASSOCIATED and member.node not in out
     }
     deleted = havip.metadata.deletion_timestamp is not None
-    if deleted or not havip.status.address or node not in candidates:
+    if deleted or not havip.status.address or node not in members:
         return None
     return Assignment(
         uid=havip.metadata.uid,
         namespace=havip.metadata.namespace,
         name=havip.metadata.name,
         address=IPv4Address(havip.status.address),
-        priorities=candidates,
+        priorities={name: member.priority for name, member in members.items()},
         timing=timing_of(havip.spec.election),
         failback=havip.spec.election.failback is Failback.WHEN_HEALTHY,
         announce=havip.spec.announce,
         health=havip.spec.health,
+        network_interface_id=members[node].network_interface_id or None,
+        announce_request=havip.status.announce_request,
     )
 
 
@@ -98,6 +113,7 @@ def assignments(havips: Iterable[HaVip], node: str) -> Assignments:
         existing=frozenset(
             havip.metadata.uid for havip in known if havip.metadata.deletion_timestamp is None
         ),
+        fenced=frozenset(havip.metadata.uid for havip in known if node in fenced(havip)),
     )
 
 

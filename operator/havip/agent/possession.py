@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from havip.agent import sysctls
 from havip.agent.address import Spot
 from havip.agent.announce import Announcements
 from havip.agent.fence import FenceKind, Place
+from havip.agent.measures import OUTAGE
 from havip.agent.nftables import NftablesError
 from havip.agent.node import Node
 from havip.agent.objects import Assignment
@@ -52,15 +54,24 @@ class Possession:
         self.until = 0.0
         """The address is ours until then (monotonic seconds)."""
         self.failures = 0
+        self.repeated = 0
+        """How often the address was announced anew because the cloud did not follow."""
         self._node = node
         self._spot: Spot | None = None
         self._address_until = 0.0
         self._announcements: Announcements | None = None
+        self._answered = (0, 0)
+        """Epoch and number of the newest request to announce again that was seen."""
 
     @property
     def owned(self) -> bool:
         """Whether the address is ours now."""
         return self.ownership is not None and self._node.clock() < self.until
+
+    @property
+    def address_until(self) -> float:
+        """When the address's lifetime in the kernel ends (monotonic seconds)."""
+        return self._address_until
 
     @property
     def interface(self) -> str | None:
@@ -73,10 +84,61 @@ class Possession:
         spot = self._spot
         return self.owned and spot is not None and not self._node.addresses.present(spot.place)
 
+    @property
+    def placed(self) -> bool:
+        """Whether there is a place for the address here and, once it is ours, it is in that place.
+
+        The node's own address may go for a moment, as when it is leased anew; the interface may
+        not.
+        """
+        spot, place = self._spot, self._find()
+        if spot is None or self.ownership is None:
+            return spot is not None
+        if place is not None:
+            return place.place == spot.place
+        there = self._node.addresses.link(spot.place.interface) is not None
+        return there and self.assignment.network_interface_id is None
+
+    def findings(self) -> list[str]:
+        """Say what keeps the address from its place here, or does harm to it there."""
+        assignment, links = self.assignment, self._node.addresses
+        wanted, named = assignment.network_interface_id, assignment.announce.interface
+        if wanted is not None:
+            link = self._node.network_interfaces.link_of(wanted)
+            if link is None:
+                return [
+                    f"HaVip {self._name}: its network interface {wanted} is not on this node, which"
+                    " cannot hold it: attach the interface, or let another one be the member"
+                ]
+            if named not in (None, link.name):
+                return [
+                    f"HaVip {self._name}: spec.announce.interface is {named}, but the member is"
+                    f" {wanted}, which is {link.name} here and gets the address: remove"
+                    " spec.announce.interface, or change spec.members"
+                ]
+        if self._spot is None:
+            return []
+        place = self._spot.place
+        beside = [name for name in links.beside(place.address) if name != place.interface]
+        others = [name for name in self._node.network_interfaces.names() if name != place.interface]
+        return sysctls.findings(place, beside, others if wanted is not None else [])
+
+    def _find(self) -> Spot | None:
+        assignment, node = self.assignment, self._node
+        name = assignment.announce.interface
+        if assignment.network_interface_id is not None:
+            # The cloud delivers to this one alone, whatever else is asked for.
+            link = node.network_interfaces.link_of(assignment.network_interface_id)
+            if link is None:
+                return None
+            name = link.name
+        return node.addresses.spot(assignment.address, name)
+
     def settle(self) -> None:
-        """Find where the address goes, and guard it there. Not to be called while we own it."""
-        assignment = self.assignment
-        spot = self._node.addresses.spot(assignment.address, assignment.announce.interface)
+        """Find where the address goes, and guard it there; where it is ours it stays."""
+        if self.ownership is not None:
+            return
+        spot = self._find()
         if spot == self._spot:
             return
         if self._spot is not None:
@@ -129,7 +191,34 @@ class Possession:
             )
             if self._announcements.start():
                 ownership.announced = node.clock()
+            self._measure(ownership)
             node.changed()
+
+    def _measure(self, ownership: Ownership) -> None:
+        if ownership.acquired.previous is None:
+            return  # Nobody had it, so nobody missed it.
+        phases = {
+            "acquired": ownership.at,
+            "addressSet": ownership.address_set,
+            "announced": ownership.announced,
+        }
+        for phase, at in phases.items():
+            if at is not None:
+                seconds = max(0.0, at - ownership.acquired.detected)
+                self._node.ledger.observe(OUTAGE, ownership.acquired.reason, phase, value=seconds)
+
+    def announce_again(self) -> None:
+        """Answer a request to announce again, once, if it means the ownership that we have."""
+        request, ownership = self.assignment.announce_request, self.ownership
+        if request is None or (request.epoch, request.number) <= self._answered:
+            return
+        self._answered = (request.epoch, request.number)
+        if not self.owned or ownership is None or ownership.acquired.epoch != request.epoch:
+            return
+        if self._announcements is not None:
+            log.info("%s: announced again: the cloud does not follow", self._name)
+            self._announcements.again()
+            self.repeated += 1
 
     async def release(self, reason: str) -> None:
         """Let go of the address; it is surely gone here when this returns."""

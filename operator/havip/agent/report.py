@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from havip.agent.address import Addresses
-from havip.agent.instance import Instance
+from havip.agent.interfaces import NetworkInterfaces
 from havip.agent.keeper import Keeper
 from havip.agent.kube import Kube, KubeError, Object, RefusedError
 from havip.agent.objects import NODES
@@ -33,6 +33,7 @@ _GATHER: Final = 0.1
 _DEADLINE: Final = 5.0
 _AGAIN: Final = 2.0
 _MESSAGE: Final = 512
+_FINDINGS: Final = 64
 
 
 def hold_of(keeper: Keeper) -> Hold | None:
@@ -74,36 +75,38 @@ def phases_of(ownership: Ownership) -> FailoverPhases:
     )
 
 
-def interfaces_of(addresses: Addresses, instance: Instance | None) -> tuple[NodeInterface, ...]:
-    """Return the node's interfaces that have an address, with their ids in the cloud."""
-    ids = instance.network_interfaces if instance else {}
+def interfaces_of(
+    addresses: Addresses, network_interfaces: NetworkInterfaces
+) -> tuple[NodeInterface, ...]:
+    """Return the node's interfaces that have an address, or an id in the cloud."""
+    own = {
+        index: sorted(
+            str(each.value)
+            for each in addresses.assigned.values()
+            if each.index == index and not each.ours
+        )
+        for index in addresses.links
+    }
     return tuple(
         NodeInterface(
             name=link.name,
             mac=link.mac,
-            network_interface_id=ids.get(link.mac.lower()),
-            addresses=found,
+            network_interface_id=network_interfaces.id_of(link),
+            addresses=tuple(own[link.index]),
         )
         for link in sorted(addresses.links.values(), key=lambda link: link.index)
-        if link.name != "lo"
-        and (
-            found := tuple(
-                sorted(
-                    str(own.value)
-                    for own in addresses.assigned.values()
-                    if own.index == link.index and not own.ours
-                )
-            )
-        )
+        if link.name != "lo" and (own[link.index] or network_interfaces.id_of(link))
     )
 
 
 def status_of_keepers(base: HaVipNodeStatus, keepers: Iterable[Keeper]) -> HaVipNodeStatus:
     """Add what the keepers have to say to the facts of the node."""
     known = sorted(keepers, key=lambda keeper: keeper.assignment.uid)
+    findings = [*base.findings, *(said for k in known for said in k.possession.findings())]
     return base.model_copy(
         update={
             "holds": tuple(hold for keeper in known if (hold := hold_of(keeper))),
+            "findings": tuple(dict.fromkeys(findings))[:_FINDINGS],
             "healthy": {keeper.assignment.uid: keeper.healthy for keeper in known},
             "health": tuple(
                 CheckResult(

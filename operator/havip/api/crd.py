@@ -144,7 +144,7 @@ DEFINITIONS = (
         columns=(
             Column("REGION", ".spec.region", "Region of the cloud."),
             Column("VSWITCH", ".spec.vSwitchId", "vSwitch of the addresses."),
-            condition_column("ACCEPTED", "Accepted", "status", "Whether the class can work."),
+            condition_column("READY", "Accepted", "status", "Whether the class can work."),
             condition_column("REASON", "Accepted", "reason", "Why it can, or cannot."),
             AGE,
         ),

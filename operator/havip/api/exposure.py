@@ -6,7 +6,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from havip.api.base import Model, Rule
-from havip.api.fields import Description, Name, ResourceGroupId, Tags, begins_with
+from havip.api.fields import (
+    CloudText,
+    Description,
+    Name,
+    ResourceGroupId,
+    Tags,
+    begins_with,
+)
 
 
 class InternetChargeType(StrEnum):
@@ -27,19 +34,33 @@ class EipAllocation(Model):
             "isp, internetChargeType and publicIpPool cannot change, since that would be another"
             " public address: remove eip, wait until status.eip is gone, and add it again",
         ),
+        Rule(
+            "self.internetChargeType != 'PayByTraffic' || self.bandwidthMbps <= 200",
+            "an EIP that is paid by traffic has at most 200 Mbit/s: lower bandwidthMbps, or choose"
+            " PayByBandwidth (at most 500)",
+            ".bandwidthMbps",
+        ),
     )
 
     name: Annotated[Name | None, Field(description="Name of the EIP in the cloud.")] = None
     description: Annotated[Description, Field(description="Description in the cloud.")] = ""
     bandwidth_mbps: Annotated[
-        int, Field(ge=1, le=1000, description="Most bandwidth, in Mbit/s.")
+        int,
+        Field(
+            ge=1, le=500, description="Most bandwidth, in Mbit/s; 200 is the most of PayByTraffic."
+        ),
     ] = 5
     internet_charge_type: Annotated[
         InternetChargeType,
         Field(description="Pay for the traffic (PayByTraffic) or the bandwidth (PayByBandwidth)."),
     ] = InternetChargeType.PAY_BY_TRAFFIC
     isp: Annotated[
-        str, Field(min_length=1, max_length=32, description="Kind of line, as in BGP or BGP_PRO.")
+        str,
+        Field(max_length=32, description="Kind of line, as in BGP or BGP_PRO."),
+        Rule(
+            "self.matches('^[A-Za-z0-9_]+$')",
+            "this is no kind of line: give one such as BGP or BGP_PRO",
+        ),
     ] = "BGP"
     public_ip_pool: Annotated[
         Annotated[str, Field(max_length=64), begins_with("pippool-", "a public address pool")]
@@ -78,6 +99,16 @@ class EipSpec(Model):
 class Route(Model):
     """A route whose next hop is the HaVip."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)"
+            " && has(self.description) == has(oldSelf.description)"
+            " && (!has(self.description) || self.description == oldSelf.description)",
+            "name and description of a route cannot change: remove the route, and add it again"
+            " when status.routes shows it no more",
+        ),
+    )
+
     route_table_id: Annotated[
         str,
         Field(max_length=64, description="Route table that gets the route."),
@@ -99,4 +130,17 @@ class Route(Model):
             "!isCIDR(self) || !cidr('100.64.0.0/10').containsCIDR(cidr(self))",
             "the cloud keeps 100.64.0.0/10 for itself: route another block",
         ),
+        Rule(
+            "!isCIDR(self) || !(cidr('224.0.0.0/3').containsCIDR(cidr(self))"
+            " || cidr('127.0.0.0/8').containsCIDR(cidr(self)))",
+            "a HaVip is sent no multicast, broadcast or loopback traffic: route another block",
+        ),
     ]
+    name: Annotated[
+        Annotated[CloudText, Field(min_length=2, max_length=128)] | None,
+        Field(description="Name of the route in the cloud."),
+    ] = None
+    description: Annotated[
+        Annotated[CloudText, Field(min_length=2, max_length=255)] | None,
+        Field(description="Description in the cloud; the HaVip's namespace and name if left out."),
+    ] = None

@@ -161,6 +161,13 @@ class HaVipSpec(Model):
             "adopt cannot change: delete this object and make a new one",
             ".adopt",
         ),
+        Rule(
+            "!has(self.address) || !has(self.routes)"
+            " || self.routes.all(route, route.destination != self.address + '/32')",
+            "a route cannot lead to the HaVip's own address, which its vSwitch has already: route"
+            " another block",
+            ".routes",
+        ),
     )
 
     class_name: Annotated[

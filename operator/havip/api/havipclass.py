@@ -73,28 +73,42 @@ class EcsRamRole(Model):
     """The RAM role of the instance that the controller runs on, by its metadata service."""
 
     role_name: Annotated[
-        Annotated[str, Field(min_length=1, max_length=64)] | None,
+        Annotated[
+            str,
+            Field(max_length=64),
+            Rule(
+                "self.matches('^[A-Za-z0-9.-]+$')",
+                "this is not the name of a RAM role: give the name alone, no ARN",
+            ),
+        ]
+        | None,
         Field(description="Name of the role; the one that the instance has if left out."),
     ] = None
 
 
-Arn = Annotated[
-    str,
-    Field(max_length=256),
-    Rule(
-        "self.startsWith('acs:ram::')",
-        "this is not an ARN of RAM: give one that begins with acs:ram::",
-    ),
-]
+def arn(kind: str, what: str) -> Rule:
+    """Rule for a resource name of RAM."""
+    return Rule(
+        f"self.matches('^acs:ram::[0-9]+:{kind}/.+$')",
+        f"this is not the ARN of {what}: give one as in acs:ram::123:{kind}/...",
+    )
+
+
+Arn = Annotated[str, Field(max_length=256)]
 
 
 class Oidc(Model):
     """A RAM role that the controller's service account may assume (RRSA)."""
 
-    role_arn: Annotated[Arn, Field(description="The role, as in acs:ram::123:role/havip.")]
+    role_arn: Annotated[
+        Arn,
+        Field(description="The role, as in acs:ram::123:role/havip."),
+        arn("role", "a role"),
+    ]
     oidc_provider_arn: Annotated[
         Arn,
         Field(description="The cluster's OIDC provider, as in acs:ram::123:oidc-provider/ack-1."),
+        arn("oidc-provider", "an OIDC provider"),
     ]
     token_file: Annotated[
         str,

@@ -76,6 +76,10 @@ class NetworkInterfaceSelector(Model):
             "no tags select nothing: name at least one tag of the network interface, or leave"
             " networkInterface out to take the one in the class's vSwitch",
         ),
+        Rule(
+            "self.all(key, key.size() >= 1 && key.size() <= 128)",
+            "the key of a network interface's tag has 1 to 128 characters: name or shorten it",
+        ),
     ]
 
 

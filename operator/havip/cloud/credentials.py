@@ -49,23 +49,6 @@ class CredentialSource(Protocol):
         """
 
 
-class Held:
-    """A source that can be replaced by another while calls are under way."""
-
-    def __init__(self, source: CredentialSource) -> None:
-        self._source = source
-
-    def replace(self, source: CredentialSource) -> bool:
-        """Take keys from this source from now on; tells whether it is another one."""
-        changed = self._source != source
-        self._source = source
-        return changed
-
-    def current(self) -> Credentials:
-        """Return the key of the source held now."""
-        return self._source.current()
-
-
 @dataclass(frozen=True, slots=True)
 class TemporaryKey:
     """A key with an end."""
@@ -89,7 +72,7 @@ class Renewed:
         self._clock = clock
         self._renewing = threading.Lock()
         self._key: TemporaryKey | None = None
-        self._renew_at = float("-inf")
+        self._renewed_at = self._renew_at = float("-inf")
         self._failure: HaVipError | None = None
         self._failed_until = float("-inf")
 
@@ -105,6 +88,11 @@ class Renewed:
             return self._renew()
         finally:
             self._renewing.release()
+
+    def discard(self) -> None:
+        """Take note that the key is refused. A young one is kept: another would be no better."""
+        if self._key is not None and self._clock() - self._renewed_at >= RENEW_AGAIN_SECONDS:
+            self._key = None
 
     def _usable(self) -> Credentials | None:
         key = self._key
@@ -128,7 +116,32 @@ class Renewed:
             log.warning("A temporary key cannot be renewed, the old one goes on: %s", error)
             self._renew_at = now + RENEW_AGAIN_SECONDS
             return key
-        self._key = new
+        self._key, self._renewed_at = new, now
         early = min(EARLY_SECONDS, (new.expires_at - now) / 3)
         self._renew_at = max(new.expires_at - early, now + min(RENEW_AGAIN_SECONDS, early))
         return new.credentials
+
+
+class Held:
+    """A source that can be replaced by another while calls are under way."""
+
+    def __init__(self, source: CredentialSource) -> None:
+        self._source = source
+
+    def replace(self, source: CredentialSource) -> bool:
+        """Take keys from this source from now on; tells whether it is another one."""
+        changed = self._source != source
+        self._source = source
+        return changed
+
+    def current(self) -> Credentials:
+        """Return the key of the source held now."""
+        return self._source.current()
+
+    def discard(self) -> None:
+        """Take note that the key is refused: one that can be renewed is, though it has not ended.
+
+        That is so when a role's sessions were revoked.
+        """
+        if isinstance(self._source, Renewed):
+            self._source.discard()

@@ -122,6 +122,17 @@ class RouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NewRoute:
+    """A route to make, whose next hop is a HaVip."""
+
+    route_table_id: str
+    destination: str
+    ha_vip_id: str
+    name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkInterfaceFacts:
     """A network interface (ENI)."""
 
@@ -265,9 +276,7 @@ class RouteCalls(Protocol):
     async def find_route(self, route_table_id: str, destination: str) -> RouteFacts | None:
         """Look up the entry of a table for exactly this block, wherever it leads."""
 
-    async def create_route(
-        self, route_table_id: str, destination: str, ha_vip_id: str, description: str, token: str
-    ) -> None:
+    async def create_route(self, new: NewRoute, token: str) -> None:
         """Add an entry that leads to a HaVip."""
 
     async def delete_route(self, route_entry_id: str) -> None:

@@ -15,7 +15,7 @@ from havip.api.errors import HaVipError, InvalidSpec, NotFound
 from havip.api.havipclass import EcsRamRole, HaVipClass, Oidc
 from havip.cloud.alibaba import Endpoints
 from havip.cloud.alibaba.sources import source_of
-from havip.cloud.credentials import Credentials, CredentialSource, Held
+from havip.cloud.credentials import CredentialSource, Held
 from havip.cloud.limiter import Buckets
 from havip.cloud.port import Cloud, Identity, VSwitchFacts
 from havip.controller.identities import Identities
@@ -161,7 +161,10 @@ class Accounts:
             source = await self._secrets.read(way)
         else:
             source = self._source(place, way)
-        account = self._account(place, source, await self._whose(place, source))
+        identity = await self._identities.of(
+            place, source, lambda: self._connect(place, source, Buckets())
+        )
+        account = self._account(place, source, identity)
         before = self._homes.get(uid)
         if before is not account:
             if before is not None:
@@ -180,13 +183,6 @@ class Accounts:
             sts = place.endpoints.sts or f"sts.{place.region}.aliyuncs.com"
             self._sources[place] = source_of(way, sts, place.endpoints.protocol)
         return self._sources[place]
-
-    async def _whose(self, place: Place, source: CredentialSource) -> Identity | None:
-        # A key in a Secret may be replaced by one of another account, a role may not.
-        key = source.access_key_id if isinstance(source, Credentials) else ""
-        return await self._identities.of(
-            (place, key), lambda: self._connect(place, source, Buckets())
-        )
 
     def _account(
         self, place: Place, source: CredentialSource, identity: Identity | None
@@ -235,6 +231,7 @@ class Accounts:
         if not account.users and self._accounts.get(account.place) is account:
             del self._accounts[account.place]
             self._sources.pop(account.place, None)
+            self._identities.forget(account.place)
         if not account.listings.in_use:
             self._listings.pop(account.home, None)
 

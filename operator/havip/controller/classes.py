@@ -14,7 +14,7 @@ from havip.api.conditions import ConditionStatus, ConditionType, find_condition
 from havip.api.errors import CredentialsRefused, HaVipError
 from havip.api.havipclass import HaVipClass, HaVipClassStatus
 from havip.api.names import API_VERSION, HAVIPCLASS_PLURAL
-from havip.controller.accounts import Accounts
+from havip.controller.accounts import Account, Accounts
 from havip.controller.classstatus import ClassSight, class_status
 from havip.controller.events import News
 from havip.controller.kube import Kube, KubernetesError
@@ -148,24 +148,30 @@ class ClassWorker:
         seen = ClassSight(datetime.now(UTC), klass)
         try:
             account = await self._around.accounts.of(klass, self.uid)
-            seen = replace(seen, identity=account.identity)
-            v_switch = await account.check_place(klass)
         except HaVipError as error:
             return replace(seen, trouble=error)
+        try:
+            seen = await self._see_account(replace(seen, identity=account.identity), account)
+        except HaVipError as error:
+            seen = replace(seen, trouble=error)
+        if isinstance(seen.trouble, CredentialsRefused) and not seen.trouble.permission:
+            account.source.discard()
+        return seen
+
+    async def _see_account(self, seen: ClassSight, account: Account) -> ClassSight:
+        v_switch = await account.check_place(seen.klass)
         ha_vips = account.listings.of(self.uid, HA_VIPS)
-        trouble = (
-            ha_vips.error
-            or account.listings.refusal(account.cloud)
-            or self._around.refusal(self._name)
-        )
-        found = ha_vips.latest.items.values() if ha_vips.latest else None
+        count = None
+        if ha_vips.latest:
+            found = ha_vips.latest.items.values()
+            count = sum(1 for each in found if each.vpc_id == v_switch.vpc_id)
         return replace(
             seen,
             vpc_id=v_switch.vpc_id,
-            trouble=trouble,
-            ha_vips=None
-            if found is None
-            else sum(1 for each in found if each.vpc_id == v_switch.vpc_id),
+            ha_vips=count,
+            trouble=ha_vips.error
+            or account.listings.failure(account.cloud)
+            or self._around.refusal(self._name),
         )
 
     async def _report(self, klass: HaVipClass, after: HaVipClassStatus) -> None:

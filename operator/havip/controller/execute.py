@@ -1,7 +1,7 @@
 """Do the planned step: one call to the cloud, under the ClientToken of its intent."""
 
-from havip.api.errors import CloudError, HaVipError, UserError
-from havip.cloud.port import Cloud
+from havip.api.errors import CloudError, HaVipError, RouteTaken
+from havip.cloud.port import Cloud, NewRoute
 from havip.cloud.tokens import Intent, Tokens
 from havip.controller.plan.steps import (
     AllocateEip,
@@ -48,8 +48,8 @@ def intent_of(uid: str, step: Step) -> Intent:
             return Intent(uid, action, (ha_vip_id, member_id, str(force)))
         case AssociateEip(allocation_id, ha_vip_id) | UnassociateEip(allocation_id, ha_vip_id):
             return Intent(uid, action, (allocation_id, ha_vip_id))
-        case CreateRoute(table, destination, ha_vip_id):
-            return Intent(uid, action, (table, destination, ha_vip_id))
+        case CreateRoute(new):
+            return Intent(uid, action, (new.route_table_id, new.destination, new.ha_vip_id))
         case Delete(ha_vip_id):
             return Intent(uid, action, (ha_vip_id,))
         case ModifyEip(resource_id) | ReleaseEip(resource_id):
@@ -101,8 +101,8 @@ async def _call(cloud: Cloud, step: Step, token: str) -> None:
             await _change_ha_vip(cloud, step, token)
         case AllocateEip() | ModifyEip() | AssociateEip() | UnassociateEip() | ReleaseEip():
             await _change_eip(cloud, step, token)
-        case CreateRoute():
-            await _create_route(cloud, step, token)
+        case CreateRoute(new):
+            await _create_route(cloud, new, token)
         case DeleteRoute(route_entry_id=route_entry_id):
             await cloud.delete_route(route_entry_id)
         case Tag(kind, resource_id, tags):
@@ -143,22 +143,19 @@ async def _change_eip(cloud: Cloud, step: EipStep, token: str) -> None:
             await cloud.release_eip(allocation_id)
 
 
-async def _create_route(cloud: Cloud, step: CreateRoute, token: str) -> None:
+async def _create_route(cloud: Cloud, new: NewRoute, token: str) -> None:
     """Add the route; where the table has the block already, say where it leads."""
-    table, destination = step.route_table_id, step.destination
     try:
-        await cloud.create_route(table, destination, step.ha_vip_id, step.description, token)
-    except UserError as error:
-        if "Duplicate" not in error.code and "AlreadyExist" not in error.code:
-            raise
-        found = await cloud.find_route(table, destination)
+        await cloud.create_route(new, token)
+    except RouteTaken as error:
+        found = await cloud.find_route(new.route_table_id, new.destination)
         if found is None:
             raise
-        if found.next_hop_id == step.ha_vip_id:
+        if found.next_hop_id == new.ha_vip_id:
             return  # our own, from a call whose answer was lost
-        raise type(error)(
-            f"{table} has a route for {destination} already, to {found.next_hop_type}"
-            f" {found.next_hop_id}: remove that route, or take this one out of spec.routes.",
-            reason=error.reason,
+        raise RouteTaken(
+            f"{new.route_table_id} has a route for {new.destination} already, to"
+            f" {found.next_hop_type} {found.next_hop_id}: remove that route, or take this one out"
+            " of spec.routes.",
             code=error.code,
         ) from error

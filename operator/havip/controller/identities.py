@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from havip.api.errors import HaVipError
+from havip.cloud.credentials import CredentialSource
 from havip.cloud.port import Cloud, Identity
 
 log = logging.getLogger(__name__)
@@ -16,7 +17,8 @@ LONGEST_PAUSE_SECONDS = 600.0
 
 @dataclass(slots=True)
 class _Inquiry:
-    task: "asyncio.Task[None]"
+    credentials: CredentialSource
+    task: "asyncio.Task[None] | None" = None
     identity: Identity | None = None
     failures: int = 0
     again_at: float = 0.0
@@ -34,37 +36,35 @@ class Identities:
         self._clock = clock
         self._inquiries: dict[Hashable, _Inquiry] = {}
 
-    async def of(self, credentials: Hashable, connect: Callable[[], Cloud]) -> Identity | None:
-        """Return whom the credentials of a connection stand for, None if STS does not say.
+    async def of(
+        self, place: Hashable, credentials: CredentialSource, connect: Callable[[], Cloud]
+    ) -> Identity | None:
+        """Return whom the credentials at a place stand for, None if STS does not say.
 
-        ``credentials`` names them. Waits for the first answer only.
+        Waits for the first answer only. Other credentials than before are asked about anew.
         """
-        known = self._inquiries.get(credentials)
-        if known is None:
-            known = self._inquiries[credentials] = _Inquiry(self._ask(credentials, connect))
-        if known.identity is None and known.failures == 0:
-            await asyncio.wait([known.task])
-        elif known.identity is None and known.task.done() and self._clock() >= known.again_at:
-            known.task = self._ask(credentials, connect)
+        known = self._inquiries.get(place)
+        if known is None or known.credentials != credentials:
+            known = self._inquiries[place] = _Inquiry(credentials)
+        if known.identity is None:
+            if known.task is None or (known.task.done() and self._clock() >= known.again_at):
+                known.task = asyncio.create_task(self._ask(known, connect()), name="identify")
+            if known.failures == 0:
+                await asyncio.wait([known.task])
         return known.identity
 
-    def _ask(self, credentials: Hashable, connect: Callable[[], Cloud]) -> "asyncio.Task[None]":
-        async def ask() -> None:
-            try:
-                identity = await connect().identify()
-            except HaVipError as error:
-                log.info("STS does not say whose the credentials are: %s", error)
-                self._failed(credentials)
-            except Exception:
-                log.exception("Asking whose the credentials are failed by a fault of ours")
-                self._failed(credentials)
-            else:
-                self._inquiries[credentials].identity = identity
+    def forget(self, place: Hashable) -> None:
+        """Forget a place that is used no more."""
+        self._inquiries.pop(place, None)
 
-        return asyncio.create_task(ask(), name="identify")
-
-    def _failed(self, credentials: Hashable) -> None:
-        known = self._inquiries[credentials]
-        known.failures += 1
-        pause = min(self._retry * 2.0 ** (known.failures - 1), LONGEST_PAUSE_SECONDS)
-        known.again_at = self._clock() + pause
+    async def _ask(self, asked: _Inquiry, cloud: Cloud) -> None:
+        try:
+            asked.identity = await cloud.identify()
+        except HaVipError as error:
+            log.info("STS does not say whose the credentials are: %s", error)
+        except Exception:
+            log.exception("Asking whose the credentials are failed by a fault of ours")
+        if asked.identity is None:
+            asked.failures += 1
+            pause = min(self._retry * 2.0 ** min(asked.failures - 1, 10), LONGEST_PAUSE_SECONDS)
+            asked.again_at = self._clock() + pause

@@ -3,11 +3,13 @@
 The HaVips are always listed. The rest is listed while a HaVip says that it needs it, so that one
 without an EIP, routes or network interfaces costs no call for them.
 
-Classes that lead to the same account share its listings, and take turns in asking: a key that
-stopped working is then noticed, while the listing goes on with the key of another class.
+Classes that lead to the same account share its listings, and take turns in asking: credentials
+that stopped working are noticed then, while the listing goes on with those of another class. Later
+they are tried beside it, so that a class that fails, however slowly, slows no other.
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections import defaultdict
@@ -15,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
-from havip.api.errors import BugError, CredentialsRefused, HaVipError
+from havip.api.errors import BugError, CredentialsRefused, HaVipError, Unavailable
 from havip.api.names import TAG_CLUSTER
 from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import Cloud
@@ -32,10 +34,10 @@ INSTANCES_SECONDS = 600.0
 class Listed(Generic[T]):
     """A listing as far as one HaVip may rely on it: begun after it said what it needs."""
 
-    def __init__(self, poller: Poller[T] | None, since: float, refusal: HaVipError | None) -> None:
+    def __init__(self, poller: Poller[T] | None, since: float, own: HaVipError | None) -> None:
         self._poller = poller
         self._since = since
-        self._refusal = refusal
+        self._own = own
 
     @property
     def latest(self) -> Snapshot[T] | None:
@@ -47,7 +49,7 @@ class Listed(Generic[T]):
     def error(self) -> HaVipError | None:
         """Why the last listing failed; None if it did not. ``latest`` stays as it was."""
         error = self._poller.error if self._poller else None
-        return (self._refusal or error) if error else None
+        return (self._own or error) if error else None
 
     @property
     def unneeded(self) -> bool:
@@ -94,8 +96,9 @@ class Listings:
         self._pollers: dict[Listing[Any], Poller[Any]] = {}
         self._tasks: dict[Listing[Any], asyncio.Task[None]] = {}
         self._turns: defaultdict[Listing[Any], itertools.count[int]] = defaultdict(itertools.count)
-        # Who failed at what, until when somebody else is asked first, and how.
+        # Whose credentials failed at what, how, and when they are tried again.
         self._failed: dict[tuple[Cloud, Listing[Any]], tuple[float, HaVipError]] = {}
+        self._trials: set[asyncio.Task[None]] = set()
         self.buckets = Buckets(lambda: TokenBucket(clock=clock))
         """Of all that call this account and region: the cloud counts their calls together."""
         self.turns = Turns()
@@ -150,17 +153,18 @@ class Listings:
         if user is None or not user.needs.of(listing):
             return Listed(None, 0.0, None)
         poller = cast("Poller[T]", self._pollers[listing])
-        _, refusal = self._failed.get((user.cloud, listing), (0.0, None))
-        return Listed(poller, user.since.get(listing, float("-inf")), refusal)
+        _, failure = self._failed.get((user.cloud, listing), (0.0, None))
+        return Listed(poller, user.since.get(listing, float("-inf")), failure)
 
     # -- credentials
 
-    def refusal(self, cloud: Cloud) -> CredentialsRefused | None:
-        """Return why the cloud does not answer these credentials something they need, if so."""
-        for (whose, _), (_, error) in self._failed.items():
-            if whose is cloud and isinstance(error, CredentialsRefused):
-                return error
-        return None
+    def failure(self, cloud: Cloud) -> HaVipError | None:
+        """Return why something that they need is not listed with these credentials, if so.
+
+        It may be listed all the same, with those of another class.
+        """
+        failures = (error for (whose, _), (_, error) in self._failed.items() if whose is cloud)
+        return next(failures, None)
 
     def renewed(self, cloud: Cloud) -> None:
         """Take note that these credentials were replaced: what failed with them may work."""
@@ -202,41 +206,60 @@ class Listings:
         return tuple(uid for uid, user in self._users.items() if user.needs.of(listing))
 
     async def _fetch(self, listing: Listing[Any]) -> Mapping[str, Any]:
-        """Ask with the credentials whose turn it is; where they are refused, with others."""
-        refusal: HaVipError | None = None
-        for cloud in self._clouds(listing):
+        """Ask with the credentials whose turn it is; where they fail, with others."""
+        needing = self._in_turn(listing)
+        failing = [each for each in needing if (each, listing) in self._failed]
+        working = [each for each in needing if each not in failing]
+        if working:
+            self._try_again(failing, listing)
+        failure: HaVipError | None = None
+        for cloud in working or failing:
             try:
-                items = await self._ask(cloud, listing)
-            except HaVipError as error:
-                # That the key of a class may not list what the class does not need is no fault.
-                if cloud in {self._users[uid].cloud for uid in self._who_needs(listing)}:
-                    pause = min(REFUSED_SECONDS, self._pace.retry)
-                    self._failed[cloud, listing] = (self._clock() + pause, error)
-                if not isinstance(error, CredentialsRefused):
-                    raise
-                refusal = refusal or error
-            else:
-                self._failed.pop((cloud, listing), None)
-                return items
-        raise refusal or BugError(f"Nobody needs the {listing}.")
+                return await self._ask(cloud, listing)
+            except (CredentialsRefused, Unavailable) as error:
+                failure = failure or error
+                if not working and isinstance(error, Unavailable):
+                    raise  # the cloud is away, and more calls would not bring it back
+        for cloud in dict.fromkeys(user.cloud for user in self._users.values()):
+            # That a key may not list what its own HaVips do not need is no fault.
+            with contextlib.suppress(CredentialsRefused, Unavailable):
+                if cloud not in needing:
+                    return await self._list(cloud, listing)
+        raise failure or BugError(f"Nobody needs the {listing}.")
 
-    def _clouds(self, listing: Listing[Any]) -> list[Cloud]:
-        """Those whose HaVips need the listing, by turns; then the others of the account.
-
-        Who failed a while ago is asked again first, to see whether it works now.
-        """
-        now = self._clock()
-
-        def place(cloud: Cloud) -> int:
-            until, error = self._failed.get((cloud, listing), (now, None))
-            return 1 if error is None else 2 if now < until else 0
-
+    def _in_turn(self, listing: Listing[Any]) -> list[Cloud]:
         needing = list(dict.fromkeys(self._users[uid].cloud for uid in self._who_needs(listing)))
         turn = next(self._turns[listing]) % max(1, len(needing))
-        others = {user.cloud: None for user in self._users.values() if user.cloud not in needing}
-        return [*sorted(needing[turn:] + needing[:turn], key=place), *others]
+        return needing[turn:] + needing[:turn]
+
+    def _try_again(self, failing: list[Cloud], listing: Listing[Any]) -> None:
+        async def attempt(cloud: Cloud) -> None:
+            with contextlib.suppress(HaVipError):
+                await self._ask(cloud, listing)
+                self._wake(tuple(uid for uid, user in self._users.items() if user.cloud is cloud))
+
+        for cloud in failing:
+            due, error = self._failed[cloud, listing]
+            if self._clock() >= due:
+                self._failed[cloud, listing] = (self._soon(), error)
+                trial = asyncio.create_task(attempt(cloud), name=f"trial of {listing}")
+                self._trials.add(trial)
+                trial.add_done_callback(self._trials.discard)
 
     async def _ask(self, cloud: Cloud, listing: Listing[Any]) -> Mapping[str, Any]:
+        """List, and remember whether it works with these credentials."""
+        try:
+            items = await self._list(cloud, listing)
+        except (CredentialsRefused, Unavailable) as error:
+            self._failed[cloud, listing] = (self._soon(), error)
+            raise
+        self._failed.pop((cloud, listing), None)
+        return items
+
+    def _soon(self) -> float:
+        return self._clock() + min(REFUSED_SECONDS, self._pace.retry)
+
+    async def _list(self, cloud: Cloud, listing: Listing[Any]) -> Mapping[str, Any]:
         wanted = frozenset[str]().union(*(u.needs.of(listing) for u in self._users.values()))
         match listing.kind:
             case Kind.HA_VIPS:

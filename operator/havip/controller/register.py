@@ -5,7 +5,7 @@ in the cloud any more, so that it can receive nothing. Then the tie is broken by
 holder; ``plan.fencing`` says when.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from havip.api.havip import HaVip
@@ -26,11 +26,13 @@ from havip.controller.observe import RegisterFacts
 def register_facts(lease: Mapping[str, Any]) -> RegisterFacts:
     """Read a Lease."""
     spec = lease.get("spec") or {}
-    members: str = (lease["metadata"].get("annotations") or {}).get(ANNOTATION_MEMBERS) or ""
+    annotations = lease["metadata"].get("annotations") or {}
+    members: str = annotations.get(ANNOTATION_MEMBERS) or ""
     return RegisterFacts(
         holder=spec.get("holderIdentity") or "",
         epoch=spec.get("leaseTransitions") or 0,
         members=tuple(each for each in members.split(",") if each),
+        given=ANNOTATION_GIVEN in annotations,
         resource_version=lease["metadata"].get("resourceVersion") or "",
         body=lease,
     )
@@ -62,12 +64,18 @@ def new_lease(havip: HaVip, namespace: str) -> Json:
     }
 
 
-def cleared(lease: Mapping[str, Any], writer: str) -> Json:
-    """Return the Lease without a holder. The epoch stays: the next owner adds one to it."""
+def cleared(lease: Mapping[str, Any], writer: str, followers: Collection[str]) -> Json:
+    """Return the Lease without a holder. The epoch stays: the next owner adds one to it.
+
+    ``followers`` are the only nodes that may follow; none of them: anybody may, after the longest
+    of the waits.
+    """
     metadata = dict(lease["metadata"])
     annotations = dict(metadata.get("annotations") or {})
     for key in (ANNOTATION_MEMBERS, ANNOTATION_CHALLENGE, ANNOTATION_GIVEN):
         annotations.pop(key, None)
+    if followers:
+        annotations[ANNOTATION_MEMBERS] = ",".join(sorted(followers))
     annotations[ANNOTATION_WRITE] = f"{writer}/{metadata['resourceVersion']}"
     metadata["annotations"] = annotations
     metadata.pop("managedFields", None)
@@ -99,9 +107,9 @@ class Registers:
         found = await self._kube.get(f"{self._path}/{lease_name(uid)}")
         return register_facts(found) if found else None
 
-    async def clear(self, register: RegisterFacts) -> None:
+    async def clear(self, register: RegisterFacts, followers: Collection[str]) -> None:
         """Take the holder out, unless anybody has written the register since."""
-        body = cleared(register.body, "controller")
+        body = cleared(register.body, "controller", followers)
         try:
             await self._kube.replace(f"{self._path}/{body['metadata']['name']}", body)
         except KubernetesError as error:

@@ -21,6 +21,7 @@ from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
 from havip.controller.kube import Kube, KubernetesError, path_of
+from havip.controller.needs import routes
 from havip.controller.observe import Observation
 from havip.controller.observer import Observer
 from havip.controller.plan import Plan, plan
@@ -63,6 +64,8 @@ class Surroundings:
     may_act: Callable[[], bool] = lambda: True
     """Whether this replica is still the active one."""
     clock: Clock = field(default_factory=Clock)
+    reconciled: Callable[[str, float], None] = lambda result, seconds: None
+    """Told how each round went, ``ok``, ``error`` or ``bug``, and how long it took."""
 
 
 class Worker:
@@ -98,17 +101,21 @@ class Worker:
         await self._around.world.registers_known.wait()
         while not self.gone.is_set():
             self._wake.clear()
+            began, result = self._around.clock.monotonic(), "ok"
             try:
                 pause = await self.reconcile()
                 self._failures = 0
             except HaVipError as error:
+                result = "error"
                 log.warning("%s: %s", self._uid, error)
                 self._failures += 1
                 pause = min(self._around.pace.backoff * 2 ** min(self._failures, 6), 60.0)
             except Exception:
                 # A bug in one object's case must not stop the others, nor this one for good.
+                result = "bug"
                 log.exception("%s: reconcile failed", self._uid)
                 pause = self._around.pace.retry
+            self._around.reconciled(result, self._around.clock.monotonic() - began)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -138,8 +145,7 @@ class Worker:
         await self._keep_register(seen, planned)
         if planned.step is not None and self._observer.fresh(planned.step):
             await self._execute(seen, planned.step)
-        else:
-            self._observer.want_fresh()
+        self._observer.want_fresh()
         for listing in planned.watch:
             self._observer.want(listing)
         if planned.retry_seconds is not None:
@@ -189,6 +195,10 @@ class Worker:
         if isinstance(step, Unassociate) and step.fencing and not await self._unwritten(seen):
             # Somebody lives after all. What changed in the register wakes us.
             return
+        if isinstance(step, CreateRoute | DeleteRoute) and not self._observer.has_turn(step):
+            # Another HaVip was quicker, while we wrote the status. The next listing wakes us.
+            self._observer.want(routes(step.route_table_id))
+            return
         try:
             await self._call(account, step)
         except HaVipError as error:
@@ -233,11 +243,14 @@ class Worker:
             created = await self._around.registers.create(seen.havip)
             self._around.world.registers.setdefault(self._uid, created)
             self.wake()
-        elif planned.clear_register:
+        elif planned.followers is not None:
             log.warning(
-                "%s: its holder %s is no member: cleared", seen.havip.cloud_name, register.holder
+                "%s: its holder %s is no member: cleared, for %s to follow",
+                seen.havip.cloud_name,
+                register.holder or "of before",
+                ", ".join(planned.followers) or "anybody",
             )
-            await self._around.registers.clear(register)
+            await self._around.registers.clear(register, planned.followers)
         elif register.holder and seen.register_still < seen.still_enough:
             node = seen.node(register.holder)
             if node is None or seen.silent(node) or not _is_member(seen, register.holder):

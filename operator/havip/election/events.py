@@ -88,7 +88,11 @@ class Switchover:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Stop taking part: the agent stops, or the HaVip is deleted (``hand_over`` false)."""
+    """Stop taking part: the agent stops, or this node is no longer a member.
+
+    ``hand_over`` false: let go at once, before anything else, and appoint nobody: the HaVip is
+    deleted, or this node was taken out of the cloud by force.
+    """
 
     hand_over: bool = True
 

@@ -45,6 +45,7 @@ class Follower:
         """A takeover against this version has no answer and may yet be stored."""
         self._quiet_until = -math.inf
         self._last_write = -math.inf
+        self._looked_at = -math.inf
         self._leaving_since: float | None = None
 
     # -- what comes in ----------------------------------------------------------------------------
@@ -173,24 +174,52 @@ class Follower:
         self._write(Purpose.CONFIRM, situation.claim(record.members - {situation.me}), now)
 
     def _take_vacant(self, record: Record, now: float, pace: float) -> None:
-        """Take a register without a holder, in our turn.
+        """Take a register without a holder, in our turn, once nobody can still hold."""
+        situation = self.situation
+        contenders = record.members or frozenset(situation.priorities)
+        ranked = situation.rank(contenders | {situation.me}, situation.priorities)
+        turn = ranked.index(situation.me) + (0 if situation.healthy else len(ranked) + 2)
+        in_turn = situation.register.since + turn * situation.timing.heartbeat / 2
+        ready = max(pace, in_turn, self._former_holder_ends(record))
+        if ready == math.inf:
+            self._look_anew(now)
+        elif now < ready:
+            situation.wake_by(ready)
+        else:
+            self.detected = self._ownership_since
+            self._take(record, now)
 
-        Where the holder did not let go itself, but was taken out of it, what its members promised
-        may keep its fence open for one grant more.
+    def _look_anew(self, now: float) -> None:
+        """Read the register now and then while it is others' turn, and none of them takes it.
+
+        The watch may have missed a version, and there may be no other for long.
         """
         situation = self.situation
-        ranked = situation.rank(situation.priorities, situation.priorities)
-        turn = ranked.index(situation.me) + (0 if situation.healthy else len(ranked) + 2)
-        since = situation.register.since
-        ready = max(pace, since + turn * situation.timing.heartbeat / 2)
-        if record.epoch > 0 and not record.given:
-            grant = lengthen(max(situation.timing.grant, record.grant))
-            ready = max(ready, since + grant, situation.promised_until, situation.restart_over())
-        if now < ready:
-            situation.wake_by(ready)
+        due = max(self._looked_at, situation.register.since) + situation.timing.unmembered
+        if now < due:
+            situation.wake_by(due)
             return
-        self.detected = self._ownership_since
-        self._take(record, now)
+        self._looked_at = now
+        situation.want_read(now)
+
+    def _former_holder_ends(self, record: Record) -> float:
+        """When a holder that was taken out of the register surely holds no longer.
+
+        It may live and know nothing of it: to be cleared is a challenge that it cannot answer. So
+        its members wait as after a challenge of their own, and nobody else may take the place;
+        where it had none, its right ends with the wait for that. One that left by itself is gone.
+        """
+        situation, timing = self.situation, self.situation.timing
+        if record.epoch == 0 or record.given:
+            return -math.inf
+        if record.members and situation.me not in record.members:
+            return math.inf
+        if record.members:
+            wait = max(timing.challenge, record.challenge)
+        else:
+            wait = max(timing.unmembered, record.unmembered)
+        ends = situation.register.since + lengthen(wait)
+        return max(ends, situation.promised_until, situation.restart_over())
 
     def _watch_holder(self, record: Record, now: float) -> None:
         """Suspect a silent holder and, in our turn, challenge it or take an unmembered register."""
@@ -201,6 +230,7 @@ class Follower:
             situation.wake_by(silent)
             return
         if situation.me not in record.members and record.members:
+            self._look_anew(now)
             return
         contenders = (record.members or frozenset(situation.priorities)) - {record.holder or ""}
         healthy = self._healthy - {situation.me} | ({situation.me} if situation.healthy else set())

@@ -145,7 +145,7 @@ class Holder:
     # -- holding ----------------------------------------------------------------------------------
 
     def _gain(self, now: float, acquired: Acquired) -> None:
-        if now >= self.bound():
+        if now >= self.bound() or self.situation.excluded:
             return
         self.holding = True
         self._next_heartbeat = now
@@ -288,8 +288,7 @@ class Holder:
         """Is there a reason to give the address away now?"""
         situation = self.situation
         if situation.leaving is not None:
-            target = self._best(now) if situation.leaving.hand_over else None
-            return Handover(now, forced=True, target=target)
+            return Handover(now, forced=True, target=self._best(now))
         if not situation.candidate:
             return Handover(now, forced=True, target=self._best(now))
         if self.switchover is not None:
@@ -313,8 +312,13 @@ class Holder:
     def _consider_handover(self, now: float) -> None:
         """Follow a wish up to the release, once a write has proved the register in reach.
 
-        Letting go while the API server is away would lose the address for as long as it is.
+        Letting go while the API server is away would lose the address for as long as it is. Where
+        nobody is to follow, there is nothing to lose.
         """
+        if self.situation.excluded:
+            self.release(now, "this node is to have it no longer")
+            self._handover = Handover(now, forced=True, released=True)
+            return
         if self._handover is None:
             self._handover = self._wish(now)
             if self._handover is None:
@@ -341,7 +345,7 @@ class Holder:
             return
         target = handover.target
         usable = target is not None and self._peer(target).granted_until > now
-        if not usable and not (situation.leaving and not situation.leaving.hand_over):
+        if not usable and not situation.excluded:
             target = self._best(now)
         late = now - handover.since > HANDOVER_PATIENCE
         if not handover.forced and (target is None or late):

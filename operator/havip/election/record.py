@@ -12,7 +12,9 @@ class Record:
     ``version``: rises with each stored write; a write names the version it replaces and is refused
     when another came first.
     ``holder``, ``epoch``: who owns the address, and how many times ownership has changed.
-    ``members``: the nodes whose grants the holder counts, written by the holder alone.
+    ``members``: the nodes whose grants the holder counts, written by the holder. Where the
+    controller took the holder out, the nodes that may follow it: the holder itself and these, but
+    for those that it took out of the cloud as well.
     ``challenger``: the member that suspects the holder, if one does.
     ``given``: the holder before let go by itself: it appointed this one, or left the place empty.
     ``challenge``, ``unmembered``, ``grant``: the waits in seconds that the holder relies on;

@@ -55,6 +55,11 @@ class Situation:
         """May this node hold the address?"""
         return self.me in self.priorities
 
+    @property
+    def excluded(self) -> bool:
+        """Is this node to have the address no longer, not even to give it away?"""
+        return self.leaving is not None and not self.leaving.hand_over
+
     def lowest_epoch_to_grant(self) -> int | None:
         """The epoch below which no holder is granted; `None` while we cannot know it.
 

@@ -8,7 +8,7 @@ from typing import Any
 from . import tags
 from .calls import ECS, Action, Call, numbered_page, token_page
 from .interfaces import addresses, visible
-from .model import Instance, InstanceStatus
+from .machines import Instance, InstanceStatus
 from .wire import ApiError, invalid
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import tags
 from .calls import ECS, Action, Call, token_page
-from .model import Instance, InterfaceStatus, NetworkInterface
+from .machines import Instance, InterfaceStatus, NetworkInterface
 from .wire import ApiError, invalid
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from .calls import VPC, Action, Call
 from .havips import begin_change, check_settled, find
-from .model import HaVip, HaVipStatus, Instance, InterfaceStatus, MemberKind, NetworkInterface
+from .machines import Instance, InterfaceStatus, NetworkInterface
+from .model import HaVip, HaVipStatus, MemberKind
 from .wire import ApiError
 
 

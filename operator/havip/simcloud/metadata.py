@@ -9,7 +9,8 @@ from typing import Any
 
 from .accounts import Session, begin_session
 from .calls import timestamp
-from .model import Cloud, Instance
+from .machines import Instance
+from .model import Cloud
 from .topology import Role
 
 TTL_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds"
@@ -74,7 +75,8 @@ class Metadata:
         cloud, primary = self.cloud, instance.primary
         switch = cloud.v_switches[instance.v_switch_id]
         vpc = cloud.vpcs[switch.vpc_id]
-        owner = vpc.account_id or next(iter(cloud.accounts.values())).account_id
+        anybody = next((key.account_id for key in cloud.accounts.values()), "")
+        owner = vpc.account_id or anybody
         role = cloud.roles.get(instance.ram_role)
         macs = {}
         for card in cloud.interfaces_of(instance.instance_id):
@@ -107,9 +109,13 @@ class Metadata:
         }
 
     def _credentials(self, instance: Instance, role: Role, now: float) -> str:
-        """Give the role's credentials: new ones once half the life of the last has gone by."""
+        """Give the role's credentials: new ones once the last are half through, or deleted."""
         found = self._sessions.get(instance.instance_id)
-        if found is None or now >= (found[1] + found[2]) / 2:
+        if (
+            found is None
+            or found[0].access_key_id not in self.cloud.accounts
+            or now >= (found[1] + found[2]) / 2
+        ):
             session, ends = begin_session(self.cloud, role, instance.instance_id, ROLE_SESSION, now)
             found = self._sessions[instance.instance_id] = (session, now, ends)
         session, began, ends = found

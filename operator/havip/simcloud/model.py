@@ -15,6 +15,7 @@ from ipaddress import IPv4Address
 from itertools import count
 
 from .addresses import Eip, draw_address
+from .machines import Instance, InstanceStatus, InterfaceStatus, NetworkInterface
 from .profiles import Profile, Span
 from .routing import RouteTable, tables
 from .topology import DEFAULT_RESOURCE_GROUP, Account, Role, Topology, Vpc, VSwitch
@@ -36,29 +37,6 @@ class HaVipStatus(StrEnum):
     def settled(self) -> bool:
         """Whether the HaVip takes calls that change it."""
         return self in {HaVipStatus.AVAILABLE, HaVipStatus.IN_USE}
-
-
-class InstanceStatus(StrEnum):
-    """Life of an ECS instance."""
-
-    RUNNING = "Running"
-    STOPPING = "Stopping"
-    STOPPED = "Stopped"
-    STARTING = "Starting"
-
-    @property
-    def settled(self) -> bool:
-        """Whether the instance may join or leave a HaVip."""
-        return self in {InstanceStatus.RUNNING, InstanceStatus.STOPPED}
-
-
-class InterfaceStatus(StrEnum):
-    """Life of a network interface, which it spends with instances or alone."""
-
-    AVAILABLE = "Available"
-    ATTACHING = "Attaching"
-    IN_USE = "InUse"
-    DETACHING = "Detaching"
 
 
 class MemberKind(StrEnum):
@@ -105,54 +83,6 @@ class HaVip:
             self.master = ""
 
 
-@dataclass
-class NetworkInterface:
-    """An elastic network interface (ENI)."""
-
-    network_interface_id: str
-    v_switch_id: str
-    address: IPv4Address
-    mac: str
-    instance_id: str | None
-    primary: bool
-    bridge_port: str | None = None
-    tags: dict[str, str] = field(default_factory=dict)
-    resource_group_id: str = DEFAULT_RESOURCE_GROUP
-    status: InterfaceStatus = InterfaceStatus.AVAILABLE
-
-    def __post_init__(self) -> None:
-        if self.instance_id is not None:
-            self.status = InterfaceStatus.IN_USE
-
-    def leave(self) -> None:
-        """Be without an instance."""
-        self.instance_id = None
-        self.status = InterfaceStatus.AVAILABLE
-
-
-@dataclass
-class Instance:
-    """An ECS instance. Its place in the network is that of its primary interface."""
-
-    instance_id: str
-    name: str
-    primary: NetworkInterface
-    require_metadata_token: bool
-    status: InstanceStatus = InstanceStatus.RUNNING
-    stopped_mode: str = "KeepCharging"
-    ram_role: str = ""
-    deployment_set_id: str = ""
-    deployment_set_group_no: int | None = None
-    dedicated_host_id: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-    resource_group_id: str = DEFAULT_RESOURCE_GROUP
-
-    @property
-    def v_switch_id(self) -> str:
-        """The vSwitch of the primary interface."""
-        return self.primary.v_switch_id
-
-
 class Cloud:
     """Everything there is, in one region."""
 
@@ -182,38 +112,11 @@ class Cloud:
         self._order = count()
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         for given in topology.instances:
-            primary = NetworkInterface(
-                given.network_interface_id,
-                given.v_switch_id,
-                given.private_ip_address,
-                given.mac_address.lower(),
-                given.instance_id,
-                primary=True,
-                bridge_port=given.bridge_port,
-            )
-            self.network_interfaces[primary.network_interface_id] = primary
-            self.instances[given.instance_id] = Instance(
-                given.instance_id,
-                given.name,
-                primary,
-                given.require_metadata_token,
-                ram_role=given.ram_role,
-                deployment_set_id=given.deployment_set_id,
-                deployment_set_group_no=given.deployment_set_group_no,
-                dedicated_host_id=given.dedicated_host_id,
-                tags=dict(given.tags),
-            )
+            instance = Instance.given(given)
+            self.instances[instance.instance_id] = instance
+            self.network_interfaces[instance.primary.network_interface_id] = instance.primary
         for card in topology.network_interfaces:
-            self.network_interfaces[card.network_interface_id] = NetworkInterface(
-                card.network_interface_id,
-                card.v_switch_id,
-                card.private_ip_address,
-                card.mac_address.lower(),
-                card.instance_id,
-                primary=False,
-                bridge_port=card.bridge_port,
-                tags=dict(card.tags),
-            )
+            self.network_interfaces[card.network_interface_id] = NetworkInterface.given(card)
 
     def reset(self, seed: int | None = None) -> None:
         """Be as the topology has it; with `seed`, chance starts anew too."""

@@ -21,8 +21,9 @@ from .client import ControlClient
 from .control import Control
 from .datapath import Datapath, wiring
 from .gateway import Gateway, Request
+from .machines import Instance
 from .metadata import TOKEN_HEADER, TTL_HEADER, Metadata
-from .model import Cloud, Instance
+from .model import Cloud
 from .profiles import PROFILES, Profile
 from .signature import Signed
 from .topology import Topology

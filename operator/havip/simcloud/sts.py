@@ -99,7 +99,7 @@ def _get_caller_identity(call: Call) -> dict[str, Any]:
 
 
 ACTIONS = (
-    Action(STS, "AssumeRoleWithOIDC", _assume_role_with_oidc, access=Access.ANYBODY),
-    Action(STS, "AssumeRole", _assume_role),
+    Action(STS, "AssumeRoleWithOIDC", _assume_role_with_oidc, changes=True, access=Access.ANYBODY),
+    Action(STS, "AssumeRole", _assume_role, changes=True),
     Action(STS, "GetCallerIdentity", _get_caller_identity, access=Access.ANY_KEY),
 )

@@ -255,59 +255,32 @@ class Topology(_Part):
 def sample(instances: int = 3) -> Topology:
     """Give one account, one vSwitch 10.77.0.0/24 and some instances from 10.77.0.11 on."""
     return Topology(
-        accounts=(_key("1000000000000001", "SIM"),),
+        accounts=(
+            Account(
+                account_id="1000000000000001",
+                access_key_id="AK-SIM",
+                access_key_secret="SK-SIM",  # noqa: S106
+            ),
+        ),
         vpcs=(Vpc(vpc_id="vpc-sim", cidr_block=IPv4Network("10.77.0.0/16")),),
-        v_switches=(_v_switch("sim", 77),),
-        instances=_instances("node", "vsw-sim", 77, instances),
-    )
-
-
-def sample_of_two_accounts(instances: int = 3) -> Topology:
-    """Give two accounts, each of which sees nothing of the other.
-
-    The first has what `sample` has, and AK-SIM-2 as a second key. The second has the key AK-TWO,
-    the vSwitch vsw-two 10.78.0.0/24 in vpc-two, and the instances i-two1 and on.
-    """
-    first, second = "1000000000000001", "1000000000000002"
-    return Topology(
-        accounts=(_key(first, "SIM"), _key(first, "SIM-2"), _key(second, "TWO")),
-        vpcs=(
-            Vpc(vpc_id="vpc-sim", cidr_block=IPv4Network("10.77.0.0/16"), account_id=first),
-            Vpc(vpc_id="vpc-two", cidr_block=IPv4Network("10.78.0.0/16"), account_id=second),
+        v_switches=(
+            VSwitch(
+                v_switch_id="vsw-sim",
+                vpc_id="vpc-sim",
+                cidr_block=IPv4Network("10.77.0.0/24"),
+                zone_id="cn-hangzhou-a",
+                reserved_addresses=(IPv4Address("10.77.0.1"),),
+            ),
         ),
-        v_switches=(_v_switch("sim", 77), _v_switch("two", 78)),
-        instances=(
-            *_instances("node", "vsw-sim", 77, instances),
-            *_instances("two", "vsw-two", 78, instances),
+        instances=tuple(
+            Instance(
+                instance_id=f"i-node{number}",
+                name=f"node{number}",
+                v_switch_id="vsw-sim",
+                private_ip_address=IPv4Address(f"10.77.0.{10 + number}"),
+                mac_address=f"02:00:0a:4d:00:{10 + number:02x}",
+                network_interface_id=f"eni-node{number}",
+            )
+            for number in range(1, instances + 1)
         ),
-    )
-
-
-def _key(account_id: str, name: str) -> Account:
-    return Account(
-        account_id=account_id, access_key_id=f"AK-{name}", access_key_secret=f"SK-{name}"
-    )
-
-
-def _v_switch(name: str, block: int) -> VSwitch:
-    return VSwitch(
-        v_switch_id=f"vsw-{name}",
-        vpc_id=f"vpc-{name}",
-        cidr_block=IPv4Network(f"10.{block}.0.0/24"),
-        zone_id="cn-hangzhou-a",
-        reserved_addresses=(IPv4Address(f"10.{block}.0.1"),),
-    )
-
-
-def _instances(name: str, v_switch_id: str, block: int, number: int) -> tuple[Instance, ...]:
-    return tuple(
-        Instance(
-            instance_id=f"i-{name}{each}",
-            name=f"{name}{each}",
-            v_switch_id=v_switch_id,
-            private_ip_address=IPv4Address(f"10.{block}.0.{10 + each}"),
-            mac_address=f"02:00:0a:{block:02x}:00:{10 + each:02x}",
-            network_interface_id=f"eni-{name}{each}",
-        )
-        for each in range(1, number + 1)
     )

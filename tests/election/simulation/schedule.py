@@ -202,6 +202,27 @@ def switch_over(world: World, name: str, other: str, span: float) -> None:
     world.tell(name, Switchover(None))
 
 
+def clear(world: World, name: str, other: str, span: float) -> None:
+    """The controller takes the holder out of the register, alive or not."""
+    world.clear()
+
+
+def fence_and_clear(world: World, name: str, other: str, span: float) -> None:
+    """The controller takes the holder out of the cloud, then out of the register.
+
+    Of its members, alive or not, it leaves those in the register that it believes to live.
+    """
+    holder = world.register.record.holder
+    if holder is None:
+        return
+    if holder not in world.fenced:
+        world.fence(holder)
+        world.at(world.now + span, lambda: world.readmit(holder))
+    members = sorted(world.register.record.members)
+    believed_dead = {each for each in members if world.random.random() < 0.5}
+    world.clear(frozenset({holder, *believed_dead}))
+
+
 FAULTS = (
     crash,
     kill,
@@ -213,4 +234,6 @@ FAULTS = (
     leave,
     sicken,
     switch_over,
+    clear,
+    fence_and_clear,
 )

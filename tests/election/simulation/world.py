@@ -129,6 +129,8 @@ class World:
         self.weather = Weather()
         self.hiccups = 0.002
         """Share of decisions after which the machine stops for a while before the deed."""
+        self.unnoticed = 0.05
+        """Share of the register's versions that a watch does not bring."""
         self.register = RegisterServer()
         self.overlaps: list[Overlap] = []
         self.held: list[tuple[float, str, str]] = []
@@ -136,6 +138,8 @@ class World:
         self.released: list[tuple[float, str, str]] = []
         self.cut: set[tuple[str, str]] = set()
         self.cut_off_register: set[str] = set()
+        self.fenced: set[str] = set()
+        """Nodes that the cloud delivers nothing to: what their kernels let through matters not."""
         self.lines: list[str] | None = [] if trace else None
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
@@ -285,10 +289,12 @@ class World:
 
     def _open(self, agent: Agent, until: float) -> None:
         agent.fence_until = until
-        if until <= self.now:
+        if until <= self.now or agent.name in self.fenced:
             return
         for other in self.agents.values():
-            if other is not agent and other.fence_until > self.now:
+            if other is agent or other.name in self.fenced:
+                continue
+            if other.fence_until > self.now:
                 self.overlaps.append(Overlap(self.now, agent.name, other.name))
                 self.say(f"OVERLAP: {agent.name} opens while {other.name} is open")
 
@@ -336,6 +342,49 @@ class World:
 
         self.at(self.now + there, arrive)
 
+    def clear(self, fenced: frozenset[str] = frozenset()) -> None:
+        """The controller takes the holder out of the register, unless anybody writes first.
+
+        It leaves those in it that may follow: the holder and its members, but for the fenced.
+        """
+        seen = self.register.record
+        holder = frozenset([seen.holder] if seen.holder else [])
+        may_follow = (seen.members | holder) - fenced
+        if not holder and may_follow == seen.members:
+            return
+        cleared = replace(
+            seen,
+            holder=None,
+            members=may_follow,
+            challenger=None,
+            given=False,
+            write=f"controller/{seen.version}",
+        )
+
+        def arrive() -> None:
+            version = self.register.store(cleared)
+            if version is not None:
+                self.say(f"register {version}: cleared, to follow {','.join(sorted(may_follow))}")
+                self._notify()
+
+        self.at(self.now + self.random.uniform(*self.weather.register_delay), arrive)
+
+    def fence(self, name: str) -> None:
+        """The cloud takes a node out by force."""
+        self.fenced.add(name)
+        self.say(f"{name} is fenced")
+
+    def readmit(self, name: str) -> None:
+        """Tell a fenced node as soon as it can hear; take it in again once it has let go."""
+        agent = self.agents[name]
+        if agent.election is None and agent.fence_until <= self.now:
+            self.fenced.discard(name)
+            self.start(name)
+            return
+        if name not in self.cut_off_register:
+            self.tell(name, Leave(hand_over=False))
+        self.at(self.now + 0.2, lambda: self.readmit(name))
+
     def _read(self, name: str, timeout: float) -> None:
         life = self.agents[name].life
         done = False
@@ -362,7 +411,7 @@ class World:
     def _notify(self) -> None:
         record = self.register.record
         for name in self.agents:
-            if name in self.cut_off_register or self.random.random() < 0.05:
+            if name in self.cut_off_register or self.random.random() < self.unnoticed:
                 continue
             delay = self.random.uniform(*self.weather.register_delay)
             self.at(self.now + delay, lambda n=name: self.tell(n, Seen(record)))  # type: ignore[misc]

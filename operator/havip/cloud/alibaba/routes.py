@@ -11,13 +11,11 @@ from havip.api.errors import NotFound
 from havip.cloud.alibaba.answers import Part
 from havip.cloud.alibaba.connection import Family
 from havip.cloud.alibaba.listing import by_number, by_token
-from havip.cloud.port import RouteFacts
+from havip.cloud.port import NewRoute, RouteFacts
 
 TABLES_PER_PAGE = 50
 ENTRIES_PER_PAGE = 100
 HA_VIP = "HaVip"
-NAME = "havip"
-"""Name of the routes we make, for those who look at the table in the cloud's console."""
 
 
 class Routes(Family):
@@ -45,19 +43,17 @@ class Routes(Family):
         found = await self._list_entries(route_table_id, request)
         return next((each for each in found if each.destination == destination), None)
 
-    async def create_route(
-        self, route_table_id: str, destination: str, ha_vip_id: str, description: str, token: str
-    ) -> None:
+    async def create_route(self, new: NewRoute, token: str) -> None:
         """Add an entry that leads to a HaVip."""
         await self._connection.call(
             CreateRouteEntryRequest(
                 region_id=self._region,
-                route_table_id=route_table_id,
-                destination_cidr_block=destination,
+                route_table_id=new.route_table_id,
+                destination_cidr_block=new.destination,
                 next_hop_type=HA_VIP,
-                next_hop_id=ha_vip_id,
-                route_entry_name=NAME,
-                description=description or None,
+                next_hop_id=new.ha_vip_id,
+                route_entry_name=new.name or None,
+                description=new.description or None,
                 client_token=token,
             )
         )
