@@ -6,6 +6,7 @@ the command line looks first whether it has been reached, so a second run takes 
     environment     .venv, as uv.lock says
     system          Debian packages: the network tools the lab drives
     controlplane    etcd and kube-apiserver
+    kubeproxy       kube-proxy, for the tests of Services; no target of make asks for it
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def main(goals: Sequence[str]) -> int:
         "environment": make_environment,
         "system": install_system_packages,
         "controlplane": prepare_controlplane,
+        "kubeproxy": prepare_kube_proxy,
     }
     try:
         _require_python()
@@ -101,12 +103,21 @@ def install_system_packages() -> None:
 
 def prepare_controlplane() -> None:
     """Have etcd and kube-apiserver, building them if need be."""
-    if binaries.find() is not None:
+    _have_binaries(binaries.find, binaries.find_or_build)
+
+
+def prepare_kube_proxy() -> None:
+    """Have kube-proxy, building it if need be."""
+    _have_binaries(binaries.find_kube_proxy, binaries.find_or_build_kube_proxy)
+
+
+def _have_binaries(find: Callable[[], object], build: Callable[[], object]) -> None:
+    if find() is not None:
         return
     # The build may want uv to fetch Go with, and the one of the bootstrap is not on PATH.
     os.environ["PATH"] = f"{BOOTSTRAP / 'bin'}:{os.environ.get('PATH', os.defpath)}"
     try:
-        binaries.find_or_build()
+        build()
     except binaries.BinariesMissingError as trouble:
         raise SetupError(str(trouble)) from trouble
 

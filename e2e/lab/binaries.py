@@ -2,7 +2,8 @@
 
 Looked for in this order: `$KUBEBUILDER_ASSETS` (the convention of envtest), `PATH`, the cache, and
 last they are built into the cache from the Go module that Kubernetes publishes itself as. A place
-counts only when it has both, so that versions do not mix.
+counts only when it has both, so that versions do not mix. kube-proxy, which only the tests of
+Services ask for, is looked for in the same places.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,9 @@ PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
 }
+KUBE_PROXY = {"kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy"}
+MINUTES = {"etcd": 1, "kube-apiserver": 7, "kube-proxy": 2}
+"""How long it takes to build each on 2 cores."""
 
 
 class BinariesMissingError(Exception):
@@ -50,15 +55,14 @@ def cache_folder() -> Path:
 
 def find() -> Binaries | None:
     """Return the first complete set that is installed, or None."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    places = [assets] if assets else []
-    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
-    for place in places:
-        found = {name: shutil.which(name, path=place) for name in PACKAGES}
-        etcd, apiserver = found["etcd"], found["kube-apiserver"]
-        if etcd and apiserver:
-            return Binaries(Path(etcd), Path(apiserver))
-    return None
+    found = _find(PACKAGES)
+    return Binaries(found["etcd"], found["kube-apiserver"]) if found else None
+
+
+def find_kube_proxy() -> Path | None:
+    """Return kube-proxy if it is installed or built, or None."""
+    found = _find(KUBE_PROXY)
+    return found["kube-proxy"] if found else None
 
 
 def find_or_build() -> Binaries:
@@ -68,22 +72,44 @@ def find_or_build() -> Binaries:
     """
     found = find()
     if found is None:
-        _build()
+        _build(PACKAGES)
         found = find()
     if found is None:  # pragma: no cover - _build raises before this can be
         raise BinariesMissingError(f"nothing was built into {cache_folder()}")
     return found
 
 
-def _build() -> None:
+def find_or_build_kube_proxy() -> Path:
+    """Return kube-proxy, building it if it is missing. Raises as `find_or_build` does."""
+    found = find_kube_proxy()
+    if found is None:
+        _build(KUBE_PROXY)
+        found = find_kube_proxy()
+    if found is None:  # pragma: no cover - _build raises before this can be
+        raise BinariesMissingError(f"nothing was built into {cache_folder()}")
+    return found
+
+
+def _find(packages: Mapping[str, str]) -> dict[str, Path] | None:
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    places = [assets] if assets else []
+    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
+    for place in places:
+        found = {name: shutil.which(name, path=place) for name in packages}
+        if all(found.values()):
+            return {name: Path(path) for name, path in found.items() if path}
+    return None
+
+
+def _build(packages: Mapping[str, str]) -> None:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     go = _go_command()
-    for name, package in PACKAGES.items():
+    for name, package in packages.items():
         if (cache / name).exists():
             continue
         unfinished = cache / f"{name}.{os.getpid()}.unfinished"
-        usual = "about 7 min on 2 cores, once per machine" if name != "etcd" else "about 1 min"
+        usual = f"about {MINUTES[name]} min on 2 cores, once per machine"
         with step(f"building {name} ({KUBERNETES_VERSION})", usual):
             built = subprocess.run(
                 [*go, "build", "-trimpath", "-ldflags", _linker_flags(), "-o", unfinished, package],

@@ -70,6 +70,15 @@ class Service:
         }
         self._plane.apply(json.dumps(manifest))
 
+    @property
+    def health_check_node_port(self) -> int:
+        """Where each node's kube-proxy says whether it leads to an endpoint there."""
+        found = self._plane.kubectl(
+            *("get", "service", self.name, "-n", NAMESPACE),
+            *("-o", "jsonpath={.spec.healthCheckNodePort}"),
+        )
+        return int(found)
+
     def publish(self, address: str) -> None:
         """Write into its status that `address` leads to it, through the nodes' kube-proxies."""
         status = {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}}

@@ -337,6 +337,7 @@ async def stage(
             wall_clock,
             lambda: None,
             partial(follow_endpoints, kube, "node1"),
+            "127.0.0.1",
         )
         assignment = Assignment(
             uid, NAMESPACE, "web", VIP, {"node1": 100}, QUICK, False, Announce(), ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import pytest
@@ -189,6 +189,58 @@ async def test_a_check_of_endpoints_follows_each_change_whatever_its_rise_and_fa
         await eventually(partial(said, checks, message))
         assert checks.healthy is healthy
     checks.stop()
+
+
+def local(web: Web) -> HealthCheck:
+    return check(endpoints={"service": "web", "healthCheckNodePort": web.port})
+
+
+async def test_an_endpoint_counts_once_the_nodes_kube_proxy_leads_to_it(web: Web) -> None:
+    web.status = "503 Service Unavailable"
+    checks = Checks([local(web)], up, always(Endpoints(here=True, elsewhere=False)), nothing)
+    checks.start()
+    await eventually(lambda: len(web.requests) > 1)
+    assert checks.healthy is None
+    web.status = "200 OK"
+    await eventually(lambda: checks.healthy is True)
+    assert set(web.requests) == {"GET /healthz HTTP/1.1"}
+    checks.stop()
+
+
+async def test_an_endpoint_counts_in_the_end_though_no_kube_proxy_says_so(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("havip.agent.health.PROXY_SECONDS", 0.1)
+    web.status = "503 Service Unavailable"
+    checks = Checks([local(web)], up, always(Endpoints(here=True, elsewhere=False)), nothing)
+    checks.start()
+    await eventually(lambda: checks.healthy is True)
+    checks.stop()
+
+
+async def test_an_endpoint_that_goes_while_kube_proxy_is_asked_does_not_count(web: Web) -> None:
+    told: asyncio.Queue[Endpoints] = asyncio.Queue()
+
+    async def endpoints(service: str) -> AsyncIterator[Endpoints]:
+        while True:
+            yield await told.get()
+
+    web.status = "503 Service Unavailable"
+    checks = Checks([local(web)], up, endpoints, nothing)
+    checks.start()
+    told.put_nowait(Endpoints(here=True, elsewhere=True))
+    await eventually(lambda: len(web.requests) > 0)
+    told.put_nowait(Endpoints(here=False, elsewhere=True))
+    await eventually(lambda: checks.healthy is False)
+    checks.stop()
+
+
+def always(found: Endpoints) -> Callable[[str], AsyncIterator[Endpoints]]:
+    async def endpoints(service: str) -> AsyncIterator[Endpoints]:
+        yield found
+        await asyncio.Event().wait()
+
+    return endpoints
 
 
 def said(checks: Checks, message: str) -> bool:

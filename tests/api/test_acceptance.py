@@ -159,6 +159,7 @@ GOOD = {
             {"name": "link", "interface": {}},
             {"name": "named-link", "interface": {"name": "eth1"}},
             {"name": "endpoints", "endpoints": {"service": "web"}},
+            {"name": "kube-proxy", "endpoints": {"service": "db", "healthCheckNodePort": 32000}},
         ]
     ),
     "a check with its own pace": check(intervalMillis=100, timeoutMillis=100, rise=1, fall=1),

@@ -21,6 +21,12 @@ from havip.api.health import EndpointsCheck, HealthCheck, HttpCheck, Scheme, Tcp
 _HERE: Final = "127.0.0.1"
 _STATUS_LINE: Final = 1024
 
+PROXY_SECONDS: Final = 5.0
+"""How long an endpoint that is new here waits for the node's kube-proxy before it counts anyway.
+
+kube-proxy gathers changes for a second; a node may have another proxy, which does not say."""
+_PROXY_AGAIN: Final = 0.05
+
 
 class CheckFailedError(Exception):
     """A check did not pass; the text says why, for the user."""
@@ -72,11 +78,13 @@ class Checks:
         link_up: Callable[[str | None], bool],
         endpoints: Callable[[str], AsyncIterator[Endpoints]],
         changed: Callable[[], None],
+        node_address: str = _HERE,
     ) -> None:
         """Ask `link_up(interface or None)` for links and `endpoints(service)` for endpoints.
 
-        Call `changed()` when a result changed.
+        Call `changed()` when a result changed. The node's kube-proxy is at `node_address`.
         """
+        self._node_address = node_address
         self._checks = checks
         self._link_up = link_up
         self._endpoints = endpoints
@@ -131,12 +139,35 @@ class Checks:
             await asyncio.sleep(due - loop.time())
 
     async def _follow(self, name: str, check: EndpointsCheck) -> None:
-        async for found in self._endpoints(check.service):
-            message = "passed"
-            if not found.here:
+        waiting: asyncio.Task[None] | None = None
+        try:
+            async for found in self._endpoints(check.service):
+                if found.here and (waiting is not None or self._streaks[name].healthy):
+                    continue
+                if waiting is not None:
+                    waiting.cancel()
+                    waiting = None
+                if found.here:
+                    waiting = asyncio.create_task(self._proxied(name, check))
+                    continue
                 message = f"Service {check.service} has no ready endpoint on this node"
                 message += "" if found.elsewhere else ", nor on any other"
-            self._take(name, message)
+                self._take(name, message)
+        finally:
+            if waiting is not None:
+                waiting.cancel()
+
+    async def _proxied(self, name: str, check: EndpointsCheck) -> None:
+        """Pass once traffic finds the endpoint: its node should not get the address before."""
+        if check.health_check_node_port is not None:
+            wanted = HttpCheck(
+                port=check.health_check_node_port, path="/healthz", host=self._node_address
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROXY_SECONDS):
+                    while not await _passes(wanted):  # noqa: ASYNC110  (it sets no event)
+                        await asyncio.sleep(_PROXY_AGAIN)
+        self._take(name, "passed")
 
     def _take(self, name: str, message: str) -> None:
         changed = self._streaks[name].take(message == "passed")
@@ -194,6 +225,14 @@ async def http(check: HttpCheck) -> None:
         raise CheckFailedError("the answer is not HTTP")
     if not 200 <= int(words[1]) <= 399:
         raise CheckFailedError(f"answered with status {int(words[1])}")
+
+
+async def _passes(check: HttpCheck) -> bool:
+    try:
+        await http(check)
+    except (CheckFailedError, OSError, EOFError, ValueError):
+        return False
+    return True
 
 
 async def execute(command: Sequence[str]) -> None:

@@ -210,7 +210,13 @@ class Keeper:
 
     def _make_checks(self) -> Checks:
         endpoints = partial(self._node.endpoints, self.assignment.namespace)
-        return Checks(self.assignment.health, self._link_up, endpoints, self._judge_health)
+        return Checks(
+            self.assignment.health,
+            self._link_up,
+            endpoints,
+            self._judge_health,
+            self._node.address,
+        )
 
     def _link_up(self, name: str | None) -> bool:
         interface = name or self.possession.interface

@@ -146,6 +146,7 @@ class Agent:
             _utc,
             self._reporter.changed,
             partial(follow_endpoints, kube, options.node),
+            options.node_address,
         )
         self._loop = Loop(node, lambda uid: LeaseRegister(kube, options.namespace, uid, _utc))
         self._addresses.on_change = self._look

@@ -34,3 +34,5 @@ class Node:
     """Called when there is something new to report."""
     endpoints: Callable[[str, str], AsyncIterator[Endpoints]]
     """Tells of the endpoints of a Service, by namespace and name, as they come and go."""
+    address: str
+    """Where the node's kube-proxy answers."""
