@@ -3,6 +3,7 @@
     python -m lab.footprint --havips 5 --seconds 30
     python -m lab.footprint --slices 300      each HaVip follows a Service, in a cluster with so
                                               many EndpointSlices of other Services
+
 The exit status is 0 only if every agent is within its bounds.
 """
 
