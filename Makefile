@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sim lab lab-down crds policies
+.PHONY: help setup demo test lint sim sim-cloud scale lab lab-down crds policies metrics dashboard
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,7 @@ demo: setup ## Watch a HaVip live through an instance's death and an API outage,
 	@PYTHONPATH=e2e $(IN)/python -m demo $(ARGS)
 
 test: setup ## Run all tests; ARGS="-k name" picks some
+	@$(SETUP) prometheus
 	@$(IN)/pytest $(ARGS)
 
 lint: ## Check style, types and which package may import which
@@ -30,6 +31,13 @@ lint: ## Check style, types and which package may import which
 sim: ## Run the election through SEEDS=n random schedules; REPLAY=seed prints one step by step
 	@$(SETUP) environment
 	@PYTHONPATH=operator:. $(IN)/python -m tests.election.simulate --seeds $(SEEDS) $(if $(REPLAY),--replay $(REPLAY)) $(ARGS)
+
+sim-cloud: ## Let the controller die, and the cloud fail it, at every call; REPLAY=life:call:fault prints one
+	@$(SETUP) environment
+	@PYTHONHASHSEED=0 PYTHONPATH=operator:. $(IN)/python -m tests.lives $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
+
+scale: setup ## Have fifty HaVips made, and compare the time with the least that it can take
+	@PYTHONPATH=operator:e2e:. $(IN)/python -m tests.controller.scale $(ARGS)
 
 lab: setup ## Start a cluster on this machine that stays up, and print what to try
 	@PYTHONPATH=e2e $(IN)/python -m lab.standing up $(ARGS)
@@ -44,3 +52,11 @@ crds: ## Write crds/*.yaml anew from the models in havip.api
 policies: ## Write docs/ram/*.json anew from the table in havip.cloud.actions
 	@$(SETUP) environment
 	@$(IN)/havip policy --output docs/ram
+
+metrics: ## Write docs/metrics.md anew from the tables in measures.py
+	@$(SETUP) environment
+	@$(IN)/havip metrics > docs/metrics.md
+
+dashboard: setup ## Ask the dashboard's queries of a Prometheus that scraped a lab, and draw the answers
+	@$(SETUP) prometheus
+	@PYTHONPATH=e2e $(IN)/python -m lab.dashboard --picture docs/images/dashboard.png

@@ -7,6 +7,7 @@ the command line looks first whether it has been reached, so a second run takes 
     system          Debian packages: the network tools the lab drives
     controlplane    etcd and kube-apiserver
     kubeproxy       kube-proxy, for the tests of Services; no target of make asks for it
+    prometheus      Prometheus and promtool, for the tests of metrics and alerts
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import binaries
+from lab import binaries, prometheus
 from lab.progress import step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +50,7 @@ def main(goals: Sequence[str]) -> int:
         "system": install_system_packages,
         "controlplane": prepare_controlplane,
         "kubeproxy": prepare_kube_proxy,
+        "prometheus": fetch_prometheus,
     }
     try:
         _require_python()
@@ -120,6 +122,21 @@ def _have_binaries(find: Callable[[], object], build: Callable[[], object]) -> N
         build()
     except binaries.BinariesMissingError as trouble:
         raise SetupError(str(trouble)) from trouble
+
+
+def fetch_prometheus() -> None:
+    """Have Prometheus and promtool, from Debian's package."""
+    if prometheus.find("prometheus") and prometheus.find("promtool"):
+        return
+    if shutil.which("apt-get") is None:
+        raise SetupError("Prometheus is missing: install it, promtool included, and put it on PATH")
+    with step("fetching Prometheus", "under 1 min"):
+        if os.geteuid() == 0:
+            _apt("update", "--quiet")
+        try:
+            prometheus.unpack()
+        except subprocess.CalledProcessError as trouble:
+            raise SetupError(f"Prometheus cannot be fetched:\n{trouble.stderr}") from trouble
 
 
 def _uv() -> str:

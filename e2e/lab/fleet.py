@@ -29,6 +29,8 @@ from lab.watching import HTTP_PORT, UDP_PORT, program
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANIFESTS = Path(__file__).parent / "manifests"
 CLOUD_PORT = 8100
+AGENT_PORT = 9495
+CONTROLLER_PORT = 8080
 RESTART_SECONDS = 0.5
 CLOUD_ENDPOINT = f"{FABRIC_ADDRESS}:{CLOUD_PORT}"
 CLOUD_URL = f"http://{CLOUD_ENDPOINT}"
@@ -99,6 +101,7 @@ class Fleet:
             cluster_id="lab",
             identity=identity,
             drift_interval=10,
+            agent_silent_after=40,
         )
         name = CONTROLLER.name
         self._start(name, command, machine=name, account="havip-controller")
@@ -124,6 +127,7 @@ class Fleet:
             key_dir=self._key_directory(),
             state_dir=state,
             metadata_endpoint=CLOUD_URL,
+            listen=f"{machine.address}:{AGENT_PORT}",
         )
         name = f"agent-{machine.name}"
         self._start(name, command, machine=machine.name, account="havip-agent")

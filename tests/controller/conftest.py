@@ -6,6 +6,7 @@ There are no agents: the tests write HaVipNodes and registers themselves.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -21,36 +22,45 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings
 from kubernetes import client, config
 
 from havip.api.errors import HaVipError
-from havip.api.names import API_VERSION, DEFAULT_NAMESPACE, LABEL_UID, lease_name
+from havip.api.names import (
+    API_VERSION,
+    DEFAULT_NAMESPACE,
+    LABEL_UID,
+    TAG_CLUSTER,
+    lease_name,
+)
 from havip.cloud.alibaba import AlibabaCloud, Endpoints
 from havip.cloud.credentials import Credentials
 from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import InstanceType, ResourceType
 from havip.controller.kube import Json, KubernetesError, request
-from havip.simcloud.samples import two_accounts
+from havip.simcloud.profiles import Profile
 from havip.simcloud.server import RunningCloud, running
-from havip.simcloud.topology import Topology, sample
+from havip.simcloud.topology import Topology
 from lab.controlplane import ControlPlane
+from tests.simcloud.sdk import Sdk
+
+from .ground import ground
 
 ROOT = Path(__file__).parents[2]
 CLUSTER_ID = "test-cluster"
 CLASS = "sim"
 ACCOUNT = "1000000000000001"
 """Whose the keys AK-SIM and AK-SIM-2 are; AK-TWO is another's."""
-SEVERAL = 30
-"""Instances in the simulated cloud: i-node1 and so on."""
+IMPATIENT = {"drift": 2.0, "settle": 0.1, "backoff": 0.2, "retry": 1.0, "tie": 1.0}
+"""The pace of a controller that waits less than one in production, in seconds."""
 
 PROGRAM = """
+import json
 import sys
 from havip.controller.main import run
 from havip.controller.poller import Pace
-drift, settle, backoff, retry = map(float, sys.argv[2:6])
 run(namespace="havip-system", cluster_id="test-cluster", identity=sys.argv[1],
-    listen="127.0.0.1:0",
-    pace=Pace(drift=drift, settle=settle, backoff=backoff, retry=retry, tie=1.0))
+    listen="127.0.0.1:0", pace=Pace(**json.loads(sys.argv[2])))
 """
 
 PLURALS = {
@@ -66,7 +76,7 @@ PLURALS = {
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, within: float = 30.0) -> T:
+def eventually(look: Callable[[], T], until: Callable[[T], Any] = bool, within: float = 60.0) -> T:
     """Look until what is seen is so; fail with the last sight after the deadline."""
     deadline = time.monotonic() + within
     while True:
@@ -108,10 +118,14 @@ class Cluster:
         path = f"{PLURALS[kind]}/{name}" + ("/status" if status else "")
         return request(self.api, "PATCH", path, list(operations), 10)
 
+    def replace(self, kind: str, body: Json) -> Json:
+        path = f"{PLURALS[kind]}/{body['metadata']['name']}"
+        return request(self.api, "PUT", path, body, 10)
+
     def delete(self, kind: str, name: str) -> None:
         request(self.api, "DELETE", f"{PLURALS[kind]}/{name}", None, 10)
 
-    def havip(self, name: str = "web", **spec: Any) -> Json:
+    def havip(self, name: str = "web", /, **spec: Any) -> Json:
         body = {
             "metadata": {"name": name, "namespace": "default"},
             "spec": {"className": CLASS, **spec},
@@ -194,6 +208,16 @@ class Cluster:
             status=True,
         )
 
+    def kubelet_says(self, node: str, *, ready: bool) -> None:
+        """Write what the kubelet of a node would."""
+        told = {"type": "Ready", "status": str(ready)}
+        self.patch(
+            "Node",
+            node,
+            {"op": "add", "path": "/status", "value": {"conditions": [told]}},
+            status=True,
+        )
+
     def remove_node(self, number: int) -> None:
         self.delete("HaVipNode", f"node{number}")
         self.delete("Node", f"node{number}")
@@ -202,7 +226,7 @@ class Cluster:
         """Write the register as an agent would that took over, or that let go."""
         lease = self.get("Lease", lease_name(uid))
         lease["spec"] |= {"holderIdentity": node, "leaseTransitions": epoch}
-        request(self.api, "PUT", f"{PLURALS['Lease']}/{lease_name(uid)}", lease, 10)
+        self.replace("Lease", lease)
 
     # -- sights
 
@@ -275,27 +299,43 @@ class Cluster:
         """The cloud's console."""
         return Console(self.cloud)
 
+    @property
+    def by_hand(self) -> Sdk:
+        """The official SDK in the hands of somebody who knows nothing of the operator."""
+        return Sdk(self.cloud.endpoint)
+
+    def in_cloud(self, name: str = "web") -> Json:
+        """The counterpart of an object, as the cloud has it."""
+        ha_vip_id = self.status(name).get("haVipId")
+        found = self.cloud.control.ha_vips()
+        return next((each for each in found if each["haVipId"] == ha_vip_id), {})
+
+    def eip(self, allocation_id: str) -> Json:
+        """An EIP as the cloud has it; empty when there is none of that id."""
+        found = self.cloud.control.eips()
+        return next((each for each in found if each["allocationId"] == allocation_id), {})
+
+    def routes_of(self, table: str) -> dict[str, str]:
+        """Where a table leads, by destination; what is the cloud's own is left out."""
+        found = self.cloud.control.route_entries(table)
+        return {each["destinationCidrBlock"]: each["nextHopId"] for each in found}
+
+    def leftovers(self) -> list[str]:
+        """What in the cloud still says that it is ours."""
+        things = [*self.cloud.control.ha_vips(), *self.cloud.control.eips()]
+        return [
+            each.get("haVipId") or each["allocationId"]
+            for each in things
+            if each["tags"].get(TAG_CLUSTER) == CLUSTER_ID
+        ]
+
     # -- the controller
 
-    def start_controller(
-        self,
-        identity: str = "one",
-        *,
-        drift: float = 2.0,
-        settle: float = 0.1,
-        backoff: float = 0.2,
-        retry: float = 1.0,
-    ) -> subprocess.Popen[bytes]:
-        """Start a controller that is more impatient than one in production."""
+    def start_controller(self, identity: str = "one", **pace: float) -> subprocess.Popen[bytes]:
+        """Start a controller; ``pace`` has what differs from an impatient one's."""
         with (self.logs / f"{identity}.log").open("ab") as log:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    PROGRAM,
-                    identity,
-                    *(str(each) for each in (drift, settle, backoff, retry)),
-                ],
+                [sys.executable, "-c", PROGRAM, identity, json.dumps(IMPATIENT | pace)],
                 env={
                     **os.environ,
                     "KUBECONFIG": str(self.kubeconfig),
@@ -314,7 +354,7 @@ class Cluster:
             process.wait(30)
         self.processes.clear()
 
-    def clean(self) -> None:
+    def clean(self, keep: tuple[str, ...] = ()) -> None:
         """Take away all that a test left, without the controller's help."""
         for each in self.get("HaVip")["items"]:
             name = each["metadata"]["name"]
@@ -322,7 +362,7 @@ class Cluster:
                 self.delete("HaVip", name)
             if self.get("HaVip", name):
                 self.patch("HaVip", name, {"op": "remove", "path": "/metadata/finalizers"})
-        for kind in ("HaVipNode", "HaVipClass", "Node", "Secret", "Event"):
+        for kind in {"HaVipNode", "HaVipClass", "Node", "Secret", "Event"} - set(keep):
             for each in self.get(kind)["items"]:
                 self.delete(kind, each["metadata"]["name"])
 
@@ -345,6 +385,12 @@ class Console:
 
     def untag(self, ha_vip_id: str, keys: list[str]) -> None:
         self._do(lambda sdk: sdk.untag(ResourceType.HA_VIP, ha_vip_id, keys))
+
+    def tag(self, ha_vip_id: str, tags: dict[str, str]) -> None:
+        self._do(lambda sdk: sdk.tag(ResourceType.HA_VIP, ha_vip_id, tags))
+
+    def untag_eip(self, allocation_id: str, keys: list[str]) -> None:
+        self._do(lambda sdk: sdk.untag(ResourceType.EIP, allocation_id, keys))
 
     def unassociate(self, ha_vip_id: str, instance_id: str) -> None:
         kind = InstanceType.ECS_INSTANCE
@@ -385,6 +431,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
+settings.register_profile("long", max_examples=50)
+
+
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
     """An API server of our own: what other parts' tests leave must not be reconciled."""
@@ -406,16 +455,16 @@ def cluster_with(
     plane: ControlPlane,
     kubeconfig: Path,
     logs: Path,
-    profile: str = "instant",
+    profile: str | Profile = "instant",
     *,
     topology: Topology | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[Cluster]:
-    settings = client.Configuration()
-    config.load_kube_config(config_file=str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
-    settings.retries = False
-    with running(topology or sample(SEVERAL), profile, clock=clock) as cloud:
-        api = client.ApiClient(configuration=settings)
+    login = client.Configuration()
+    config.load_kube_config(config_file=str(kubeconfig), client_configuration=login)  # type: ignore[no-untyped-call]
+    login.retries = False
+    with running(topology or ground(), profile, clock=clock) as cloud:
+        api = client.ApiClient(configuration=login)
         cluster = Cluster(plane, cloud, api, kubeconfig, logs)
         try:
             yield cluster
@@ -427,8 +476,12 @@ def cluster_with(
 
 
 @pytest.fixture
-def bare(plane: ControlPlane, kubeconfig: Path, tmp_path: Path) -> Iterator[Cluster]:
+def bare(
+    plane: ControlPlane, kubeconfig: Path, tmp_path: Path, standing: Cluster
+) -> Iterator[Cluster]:
     """A cluster and a cloud, and nothing in either; no controller yet."""
+    # It would look after what is made here as well: both stand on one API server.
+    standing.stop_controllers()
     with cluster_with(plane, kubeconfig, tmp_path) as cluster:
         yield cluster
 
@@ -438,22 +491,20 @@ def standing(
     plane: ControlPlane, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
     """A cluster with a controller that serves many tests, since starting one takes seconds."""
-    logs = tmp_path_factory.mktemp("controller")
-    topology = two_accounts(SEVERAL)
-    with cluster_with(plane, kubeconfig, logs, topology=topology) as cluster:
+    with cluster_with(plane, kubeconfig, tmp_path_factory.mktemp("controller")) as cluster:
         yield cluster
 
 
 @pytest.fixture
 def cluster(standing: Cluster) -> Iterator[Cluster]:
     """A cluster of three nodes with a class and a running controller."""
+    standing.cloud.control.reset()
     standing.secret()
     standing.klass()
     for number in (1, 2, 3):
         standing.node(number)
     if not standing.processes:
         standing.start_controller()
-    standing.cloud.control.clear_calls()
     yield standing
     standing.cloud.control.clear_faults()
     standing.cloud.control.set_policy(ACCOUNT, None)
@@ -468,4 +519,4 @@ def cluster(standing: Cluster) -> Iterator[Cluster]:
         eventually(lambda: standing.get("HaVip")["items"], lambda seen: not seen)
     finally:
         standing.clean()
-    assert standing.cloud.control.ha_vips() == []
+    assert standing.leftovers() == []

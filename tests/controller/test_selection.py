@@ -8,7 +8,7 @@ import pytest
 
 from havip.api.havip import HaVipSpec
 from havip.controller.observe import NodeFacts, Taint, parse_provider_id
-from havip.controller.selection import Selection, select
+from havip.controller.selection import Ground, Selection, select
 
 
 def node(name: str, **facts: Any) -> NodeFacts:
@@ -16,14 +16,19 @@ def node(name: str, **facts: Any) -> NodeFacts:
     return NodeFacts(name=name, **{**known, **facts})
 
 
+def ground(**known: Any) -> Ground:
+    usual = {"members": set(), "room": 10, "refused": {}, "barred": {}}
+    return Ground("r", "vsw-a", **{**usual, **known})
+
+
 def choose(*nodes: NodeFacts, **spec: Any) -> Selection:
     """Choose from nodes of which none is a member yet."""
     read = HaVipSpec.from_json({"className": "c", **spec})
-    return select(read, nodes, region="r", v_switch_id="vsw-a", members=set())
+    return select(read, nodes, ground())
 
 
 def names(selection: Selection) -> list[str]:
-    return [each.name for each in selection.chosen]
+    return [each.node.name for each in selection.chosen]
 
 
 def test_every_node_of_the_v_switch_is_a_member_by_default() -> None:
@@ -96,7 +101,7 @@ def test_a_member_that_is_ill_stays_a_member() -> None:
     ill = node("a", ready=False, taints=(Taint("node.kubernetes.io/unreachable", "", "NoExecute"),))
     assert names(choose(ill)) == []
     read = HaVipSpec.from_json({"className": "c"})
-    kept = select(read, [ill], region="r", v_switch_id="vsw-a", members={"i-a"})
+    kept = select(read, [ill], ground(members={"i-a"}))
     assert names(kept) == ["a"]
 
 
@@ -104,11 +109,10 @@ def select_with_members(*nodes: NodeFacts, maximum: int, kept: set[str]) -> Sele
     read = HaVipSpec.from_json(
         {
             "className": "c",
-            "members": {"max": maximum},
             "election": {"priorities": [{"nodeSelector": {"big": "yes"}, "priority": 200}]},
         }
     )
-    return select(read, nodes, region="r", v_switch_id="vsw-a", members=kept)
+    return select(read, nodes, ground(members=kept, room=maximum))
 
 
 def test_the_highest_priority_is_taken_first() -> None:
@@ -128,18 +132,37 @@ def test_a_member_keeps_its_place_before_a_better_node() -> None:
 
 
 def test_another_node_takes_the_place_of_one_that_the_cloud_refuses() -> None:
-    read = HaVipSpec.from_json({"className": "c", "members": {"max": 2}})
-    chosen = select(
-        read,
-        [node("a"), node("b"), node("c")],
-        region="r",
-        v_switch_id="vsw-a",
-        members=set(),
-        refused={"i-a": "it has its five"},
-    )
+    read = HaVipSpec.from_json({"className": "c"})
+    nodes = [node("a"), node("b"), node("c")]
+    told = {"i-a": "it has its five"}
+    chosen = select(read, nodes, ground(room=2, refused=told))
     assert names(chosen) == ["b", "c"]
     assert chosen.refused[0][1] == "it has its five"
     assert chosen.wanted == 2
+    assert chosen.again == ()
+
+
+def test_one_that_the_cloud_refuses_is_offered_again_where_there_is_room() -> None:
+    read = HaVipSpec.from_json({"className": "c"})
+    chosen = select(read, [node("a"), node("b")], ground(refused={"i-a": "no"}))
+    assert [each.member_id for each in chosen.again] == ["i-a"]
+    assert chosen.wanted == 2
+
+
+def test_one_that_must_stay_out_is_missed_and_another_takes_its_place() -> None:
+    read = HaVipSpec.from_json({"className": "c"})
+    told = {"a": "it is dead"}
+    alone = select(read, [node("a"), node("b")], ground(barred=told))
+    assert (names(alone), alone.wanted) == (["b"], 2)
+    assert [each.name for each in alone.barred] == ["a"]
+    full = select(read, [node("a"), node("b"), node("c")], ground(barred=told, room=2))
+    assert (names(full), full.wanted) == (["b", "c"], 2)
+
+
+def test_what_is_kept_of_others_is_named_where_it_leaves_no_room() -> None:
+    read = HaVipSpec.from_json({"className": "c"})
+    [(_, reason)] = select(read, [node("a")], ground(room=0, kept={"i-9"})).refused
+    assert "i-9" in reason
 
 
 def test_nodes_that_want_no_traffic_are_left_out_unless_named() -> None:

@@ -97,6 +97,16 @@ def test_whoever_the_cleared_holder_did_not_count_leaves_the_place_to_its_member
     assert writes(machine.handle(Tick(), 1000.0)) == []
 
 
+def test_whose_turn_it_is_not_reads_the_register_now_and_then() -> None:
+    for record in (Record(4, epoch=3, members=frozenset("bc")), Record(4, "b", 3, frozenset("c"))):
+        machine = election(record)
+        assert machine.handle(Tick(), FAST.unmembered - 0.1) == []
+        [read] = machine.handle(Tick(), FAST.unmembered + 0.1)
+        assert isinstance(read, Read)
+        machine.handle(Seen(record, fresh=True), FAST.unmembered + 0.2)
+        assert machine.wake_at > 2 * FAST.unmembered  # and not without a pause
+
+
 def test_a_cleared_register_without_members_rests_as_long_as_its_holder_may_hold() -> None:
     machine = election(Record(version=1, holder="b", epoch=3))
     cleared = Record(version=2, epoch=3, unmembered=7.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import setup as set_up
-from lab import binaries
+from lab import binaries, prometheus
 
 
 def install(folder: Path, *programs: str) -> Path:
@@ -95,3 +95,21 @@ def test_an_environment_that_is_as_the_lock_file_says_is_left_alone(
 
     assert len(synced) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_an_unpacked_prometheus_is_found_without_being_installed(nowhere: Path) -> None:
+    assert prometheus.find("promtool") is None
+    programs = prometheus.cache_folder() / "usr" / "bin"
+    programs.parent.mkdir(parents=True)
+    install(programs, "prometheus", "promtool")
+
+    assert prometheus.find("promtool") == programs / "promtool"
+    assert set_up.main(["prometheus"]) == 0
+
+
+def test_where_no_package_can_be_fetched_the_user_is_told_to_bring_prometheus(
+    nowhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set_up.main(["prometheus"]) == 1
+
+    assert "put it on PATH" in capsys.readouterr().err

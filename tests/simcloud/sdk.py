@@ -67,6 +67,13 @@ class Sdk:
             )
         ).body
 
+    def untag(self, resource_id: str, keys: list[str], kind: str = "HAVIP") -> None:
+        self.vpc.un_tag_resources(
+            vpc.UnTagResourcesRequest(
+                region_id=REGION, resource_type=kind, resource_id=[resource_id], tag_key=keys
+            )
+        )
+
     def describe(self, *, filters: dict[str, list[str]] | None = None, **request: Any) -> Any:
         tags = request.pop("tags", {})
         return self.vpc.describe_ha_vips(
@@ -96,6 +103,11 @@ class Sdk:
             ecs.DetachNetworkInterfaceRequest(
                 region_id=REGION, network_interface_id=interface_id, instance_id=instance_id
             )
+        )
+
+    def delete_interface(self, interface_id: str) -> None:
+        self.ecs.delete_network_interface(
+            ecs.DeleteNetworkInterfaceRequest(region_id=REGION, network_interface_id=interface_id)
         )
 
     def stop(self, instance_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from havip.agent.address import Addresses
@@ -13,6 +13,7 @@ from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds
 from havip.agent.interfaces import NetworkInterfaces
 from havip.agent.transport import Peers
+from havip.metrics import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,5 @@ class Node:
     """Tells of the endpoints of a Service, by namespace and name, as they come and go."""
     address: str
     """Where the node's kube-proxy answers."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """What is counted of all HaVips together."""

@@ -1,4 +1,4 @@
-"""The commands that run the programs, and those that write CRDs and policies."""
+"""The commands that run the programs, and those that write CRDs, policies and a reference."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def controller(
     drift_interval: Annotated[
         float, typer.Option(min=1, help="Seconds between looks for drift in the cloud.")
     ] = 60,
+    agent_silent_after: Annotated[
+        float,
+        typer.Option(
+            min=35, help="Seconds after which an agent that wrote nothing is taken for dead."
+        ),
+    ] = 90,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where health and metrics are served.")
     ] = "0.0.0.0:8080",
@@ -51,6 +57,7 @@ def controller(
         cluster_id=cluster_id,
         identity=identity,
         drift_interval=drift_interval,
+        agent_silent_after=agent_silent_after,
         listen=listen,
     )
 
@@ -119,6 +126,14 @@ def crds(
 
     for file in write(output):
         typer.echo(file)
+
+
+@app.command()
+def metrics() -> None:
+    """Print the reference of all metrics, in Markdown."""
+    from havip.cli.reference import metrics_page
+
+    typer.echo(metrics_page(), nl=False)
 
 
 @app.command()

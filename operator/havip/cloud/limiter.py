@@ -14,8 +14,9 @@ class TokenBucket:
 
     def __init__(
         self,
-        rate: float,
-        burst: int,
+        # These stay below 300 calls in 60 s, the commonest quota of an action.
+        rate: float = 4.0,
+        burst: int = 40,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -46,11 +47,7 @@ class TokenBucket:
 class Buckets:
     """A bucket for each action: the cloud counts calls per account, region and action."""
 
-    def __init__(
-        self,
-        # The default stays below 300 calls in 60 s, the commonest quota of an action.
-        new_bucket: Callable[[], TokenBucket] = lambda: TokenBucket(rate=4, burst=40),
-    ) -> None:
+    def __init__(self, new_bucket: Callable[[], TokenBucket] = TokenBucket) -> None:
         self._buckets: defaultdict[str, TokenBucket] = defaultdict(new_bucket)
 
     def of(self, action: str) -> TokenBucket:

@@ -66,6 +66,7 @@ class Account:
     identity: Identity | None
     """None where STS does not say."""
     pace: Pace
+    clock: Callable[[], float]
     renewals: int = 0
     """How often the credentials were replaced by others."""
     users: set[str] = field(default_factory=set)
@@ -107,14 +108,14 @@ class Account:
             known = self._v_switches.get(v_switch_id)
             if isinstance(known, VSwitchFacts):
                 return known
-            if time.monotonic() >= self._ask_again_at.get(v_switch_id, 0.0):
+            if self.clock() >= self._ask_again_at.get(v_switch_id, 0.0):
                 try:
                     known = await self.cloud.describe_v_switch(v_switch_id)
                 except HaVipError as error:
                     known = error
                 self._v_switches[v_switch_id] = known
                 pause = min(REFUSED_SECONDS, self.pace.retry)
-                self._ask_again_at[v_switch_id] = time.monotonic() + pause
+                self._ask_again_at[v_switch_id] = self.clock() + pause
         if isinstance(known, HaVipError):
             raise known.with_traceback(None)
         return known
@@ -132,14 +133,16 @@ class Accounts:
         wake: Callable[[Collection[str]], None],
         *,
         cluster_id: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._namespace = namespace
         self._cluster_id = cluster_id
         self._connect = connect
         self._pace = pace
         self._wake = wake
-        self._secrets = Secrets(kube, min(FRESH_SECONDS, pace.retry))
-        self._identities = Identities(pace.retry)
+        self._clock = clock
+        self._secrets = Secrets(kube, min(FRESH_SECONDS, pace.retry), clock=clock)
+        self._identities = Identities(pace.retry, clock=clock)
         self._accounts: dict[Place, Account] = {}
         self._listings: dict[tuple[object, ...], Listings] = {}
         self._homes: dict[str, Account] = {}
@@ -208,11 +211,11 @@ class Accounts:
     ) -> Account:
         listings = self._listings.get(home)
         if listings is None:
-            listings = Listings(self._cluster_id, self._pace, self._wake)
+            listings = Listings(self._cluster_id, self._pace, self._wake, clock=self._clock)
             self._listings[home] = listings
         held = Held(source)
         cloud = self._connect(place, held, listings.buckets)
-        account = Account(place, home, held, cloud, listings, identity, self._pace)
+        account = Account(place, home, held, cloud, listings, identity, self._pace, self._clock)
         self._accounts[place] = account
         return account
 

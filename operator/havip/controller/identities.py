@@ -31,8 +31,9 @@ class Identities:
     seconds, then less and less often.
     """
 
-    def __init__(self, retry: float) -> None:
+    def __init__(self, retry: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._retry = retry
+        self._clock = clock
         self._inquiries: dict[Hashable, _Inquiry] = {}
 
     async def of(
@@ -46,7 +47,7 @@ class Identities:
         if known is None or known.credentials != credentials:
             known = self._inquiries[place] = _Inquiry(credentials)
         if known.identity is None:
-            if known.task is None or (known.task.done() and time.monotonic() >= known.again_at):
+            if known.task is None or (known.task.done() and self._clock() >= known.again_at):
                 known.task = asyncio.create_task(self._ask(known, connect()), name="identify")
             if known.failures == 0:
                 await asyncio.wait([known.task])
@@ -66,4 +67,4 @@ class Identities:
         if asked.identity is None:
             asked.failures += 1
             pause = min(self._retry * 2.0 ** min(asked.failures - 1, 10), LONGEST_PAUSE_SECONDS)
-            asked.again_at = time.monotonic() + pause
+            asked.again_at = self._clock() + pause

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from havip.api.errors import BugError, CredentialsRefused, HaVipError, Unavailable
 from havip.api.names import TAG_CLUSTER
-from havip.cloud.limiter import Buckets
+from havip.cloud.limiter import Buckets, TokenBucket
 from havip.cloud.port import Cloud
 from havip.controller.needs import ALL, Kind, Listing, Needs
 from havip.controller.poller import REFUSED_SECONDS, Pace, Poller, Snapshot
@@ -99,7 +99,7 @@ class Listings:
         # Whose credentials failed at what, how, and when they are tried again.
         self._failed: dict[tuple[Cloud, Listing[Any]], tuple[float, HaVipError]] = {}
         self._trials: set[asyncio.Task[None]] = set()
-        self.buckets = Buckets()
+        self.buckets = Buckets(lambda: TokenBucket(clock=clock))
         """Of all that call this account and region: the cloud counts their calls together."""
         self.turns = Turns()
         """Who changes which route table."""

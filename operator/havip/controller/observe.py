@@ -15,6 +15,7 @@ from havip.api.havipclass import HaVipClass
 from havip.api.havipnode import HaVipNodeStatus
 from havip.cloud.port import HaVipFacts, InstanceFacts
 from havip.controller.cloudview import CloudView, EipView, NetworkInterfaceView, RouteView
+from havip.controller.needs import Listing
 
 AGENT_SILENT_AFTER = timedelta(seconds=90)
 """An agent writes at least each 30 s; one that missed three is taken for dead."""
@@ -78,6 +79,8 @@ class Observation:
     """What the cloud said to the last tries that failed, by subject, until one succeeds."""
     resting: frozenset[str] = frozenset()
     """Subjects that are not to be tried again just now."""
+    stale: frozenset[Listing[Any]] = frozenset()
+    """Listings from before our last change of what they list: nothing is decided by them."""
     listed: Mapping[str, HaVipFacts] = field(default_factory=dict)
     """All HaVips of the region, of anybody."""
     eips: EipView | None = None
@@ -127,16 +130,47 @@ class Observation:
         error = self.setbacks.get(subject)
         return error if isinstance(error, UserError) else None
 
+    def ids_of(self, node: str) -> frozenset[str]:
+        """Ids of all that the HaVip may have of a node, whatever it has now.
+
+        A Node may bear another instance's name since, an instance other network interfaces, and
+        the members may be of the type before.
+        """
+        status, found = self.havip.status, self.node(node)
+        ids = {found.instance_id} if found else set()
+        for member in status.members:
+            if member.node == node:
+                ids |= {member.instance_id, member.network_interface_id}
+        ids |= {each.member_id for each in status.fenced if each.node == node}
+        if status.holder and status.holder.node == node:
+            ids.add(status.holder.instance_id)
+        view = self.network_interfaces
+        moved = {
+            each.network_interface_id
+            for each in (view.facts if view else ())
+            if each.instance_id and each.instance_id not in ids
+        }
+        return frozenset(ids | set(self._cards_of(node))) - moved - {""}
+
+    def _cards_of(self, node: str) -> list[str]:
+        """Ids of the network interfaces that a node's instance has in the vSwitch."""
+        found, view = self.node(node), self.network_interfaces
+        if found is None or not found.instance_id or view is None:
+            return []
+        of = found.instance_id
+        return sorted(each.network_interface_id for each in view.facts if each.instance_id == of)
+
     def member_id_of(self, node: str) -> str:
-        """Id of what the HaVip has of a node; empty while nothing of it is a member."""
-        if self.havip.spec.members.type is MemberType.ECS_INSTANCE:
-            found = self.node(node)
-            if found is not None and found.instance_id:
-                return found.instance_id
-        for each in self.havip.status.members:
-            if each.node == node:
-                return each.network_interface_id or each.instance_id
-        return ""
+        """Id of what the HaVip has of a node, or would have; empty if that is not known."""
+        present = self.mine.associated_instances if self.mine else frozenset()
+        master = self.mine.master_instance_id if self.mine else ""
+        here = sorted(self.ids_of(node) & present, key=lambda each: (each != master, each))
+        if here:
+            return here[0]
+        if self.havip.spec.members.type is MemberType.NETWORK_INTERFACE:
+            return next(iter(self._cards_of(node)), "")
+        found = self.node(node)
+        return found.instance_id if found else ""
 
 
 def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFacts:

@@ -4,9 +4,8 @@ What is kept here only tells how long something has been the case; it may be los
 and then takes that long again.
 """
 
-import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
@@ -15,6 +14,7 @@ from havip.api.havip import AdoptedState, HaVip, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
+from havip.controller.clock import Clock
 from havip.controller.cloudview import (
     CloudView,
     EipView,
@@ -35,7 +35,15 @@ from havip.controller.needs import (
 )
 from havip.controller.observe import NodeFacts, Observation
 from havip.controller.plan.placement import INSTANCES as INSTANCES_SUBJECT
-from havip.controller.plan.steps import EIP, HA_VIP, Step, needs_rest, touches
+from havip.controller.plan.steps import (
+    EIP,
+    HA_VIP,
+    CreateRoute,
+    DeleteRoute,
+    Step,
+    rests_on,
+    touches,
+)
 from havip.controller.poller import Pace
 from havip.controller.setbacks import Setbacks
 from havip.controller.world import World
@@ -70,6 +78,7 @@ class Observer:
     cluster_id: str
     pace: Pace
     setbacks: Setbacks
+    clock: Clock
     account: Account | None = None
     """Where the HaVip lives, as of the last look."""
     _basis: tuple[object, ...] = ()
@@ -77,6 +86,7 @@ class Observer:
     _seen_at: dict[Listing[Any], float] = field(default_factory=dict)
     """When the listings began that the last look saw; others may have come in since."""
     _deleting: bool = False
+    _adopting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
     _ownership: _Ownership | None = None
     _register: tuple[str, float] = ("", 0.0)
@@ -85,7 +95,7 @@ class Observer:
 
     async def look(self, havip: HaVip) -> Observation:
         """Take a picture of everything."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         klass = self.world.classes.get(havip.spec.class_name)
         deleting = havip.metadata.deletion_timestamp is not None
         trouble: HaVipError | None = None
@@ -105,9 +115,12 @@ class Observer:
         if deleting and not self._deleting:
             # The order of a deletion depends on who is the master now.
             self._deleting, self._changed_at[HA_VIPS] = True, now
+        if havip.spec.adopt and havip.status.adopted is None and not self._adopting:
+            # Somebody else may have taken it, or changed it, since it was listed last.
+            self._adopting, self._changed_at[HA_VIPS] = True, now
         self._enter(account, havip, klass)
         seen = Observation(
-            now=datetime.now(UTC),
+            now=self.clock.now(),
             cluster_id=self.cluster_id,
             havip=havip,
             klass=klass,
@@ -136,15 +149,20 @@ class Observer:
 
     def changed(self, step: Step) -> None:
         """Take note that a step was asked for: what was listed before is of no use."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         for listing in touches(step):
             self._changed_at[listing] = now
             self.want(listing, now)
 
     def fresh(self, step: Step) -> bool:
         """Tell whether what the step was planned from was listed after our last change."""
-        listings = touches(step) | ({HA_VIPS} if needs_rest(step) else frozenset())
-        return all(self._is_fresh(each) for each in listings)
+        return all(self._is_fresh(each) for each in rests_on(step))
+
+    def has_turn(self, step: CreateRoute | DeleteRoute) -> bool:
+        """Tell whether nobody else has changed the route table since the last look."""
+        table = step.route_table_id
+        seen_at = self._seen_at.get(routes(table), float("-inf"))
+        return self.account is not None and self.account.listings.turns.free(table, seen_at)
 
     def all_fresh(self) -> bool:
         """Tell whether every listing that was ever changed was listed after that."""
@@ -206,6 +224,7 @@ class Observer:
         return replace(
             seen,
             cloud=cloud,
+            stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
             eips=self._eips(),
@@ -314,6 +333,8 @@ class Observer:
     ) -> AdoptedState | None:
         """Look at what a HaVip has that is about to be adopted; once, before it is changed."""
         if havip.spec.adopt is None or havip.status.adopted is not None or mine is None:
+            return None
+        if not self._is_fresh(HA_VIPS):
             return None
         if self._found is None or self._found[0] != mine.ha_vip_id:
             leading: list[str] = []

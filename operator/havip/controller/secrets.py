@@ -7,6 +7,7 @@ import asyncio
 import base64
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from havip.api import names
@@ -32,8 +33,15 @@ class SecretName:
 class Secrets:
     """The Secrets read so far; ``fresh`` is for how many seconds one is not read again."""
 
-    def __init__(self, kube: Kube, fresh: float = FRESH_SECONDS) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        fresh: float = FRESH_SECONDS,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._kube = kube
+        self._clock = clock
         self._fresh = fresh
         self._known: dict[SecretName, tuple[float, Credentials]] = {}
         # All objects of a class ask at once after a start; one of them reads the Secret.
@@ -46,11 +54,11 @@ class Secrets:
         """
         async with self._locks[secret]:
             read_at, credentials = self._known.get(secret, (float("-inf"), None))
-            if credentials is None or time.monotonic() - read_at >= self._fresh:
+            if credentials is None or self._clock() - read_at >= self._fresh:
                 path = f"/api/v1/namespaces/{secret.namespace}/secrets/{secret.name}"
                 body = await self._kube.get(path)
                 credentials = _credentials(secret, body and (body.get("data") or {}))
-                self._known[secret] = (time.monotonic(), credentials)
+                self._known[secret] = (self._clock(), credentials)
             return credentials
 
 

@@ -37,6 +37,10 @@ class Selection:
     refused: tuple[tuple[NodeFacts, str], ...]
     wanted: int
     """How many members there should be."""
+    again: tuple[Candidate, ...] = ()
+    """Those for whom the cloud must change its mind; there is room for them."""
+    barred: tuple[NodeFacts, ...] = ()
+    """Those that would be members but must stay out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +54,64 @@ class Ground:
     room: int
     """How many members the HaVip may have of the cluster's nodes."""
     refused: Mapping[str, str]
-    """What the cloud would not take just now, and why: another node may have its place."""
+    """What the cloud would not take, and why: another node may have its place."""
     barred: Mapping[str, str]
     """Nodes by name that must stay out, and why."""
     network_interfaces: Collection[NetworkInterfaceFacts] = ()
     """Those of the vSwitch, for members of that type."""
+    kept: Collection[str] = ()
+    """Members that are none of the cluster's; they have their part of what may be."""
 
 
 def select(spec: HaVipSpec, nodes: Collection[NodeFacts], ground: Ground) -> Selection:
     """Choose the members."""
     fitting: list[Candidate] = []
     rejected: list[tuple[NodeFacts, str]] = []
-    turned_down: list[tuple[NodeFacts, str]] = []
+    turned_down: list[Candidate] = []
+    barred: list[NodeFacts] = []
     for node in sorted(nodes, key=lambda each: each.name):
-        if not _selected(spec, node) or node.name in ground.barred:
+        if not _selected(spec, node):
             continue
         member_id, reason = member_of(spec, node, ground)
+        if node.name in ground.barred:
+            barred.append(node)
+            continue
         member = member_id in ground.members
         reason = reason or _taint_objection(spec.members.tolerations, node, member=member)
         if reason:
             rejected.append((node, reason))
         elif member_id in ground.refused and not member:
-            turned_down.append((node, ground.refused[member_id]))
+            turned_down.append(Candidate(node, member_id))
         else:
             fitting.append(Candidate(node, member_id))
-    fitting.sort(
-        key=lambda each: (
-            each.member_id not in ground.members,
-            -spec.election.priority_of(dict(each.node.labels)),
-            each.node.name,
-        )
-    )
+
+    def rank(each: Candidate) -> tuple[bool, int, str]:
+        priority = spec.election.priority_of(dict(each.node.labels))
+        return each.member_id not in ground.members, -priority, each.node.name
+
+    fitting.sort(key=rank)
+    turned_down.sort(key=rank)
     chosen, over = fitting[: ground.room], fitting[ground.room :]
-    too_many = f"There are {ground.room} members already, as many as there may be."
     return Selection(
         chosen=tuple(chosen),
-        refused=(*turned_down, *rejected, *((each.node, too_many) for each in over)),
-        wanted=min(ground.room, len(fitting) + len(turned_down)),
+        refused=(
+            *((each.node, ground.refused[each.member_id]) for each in turned_down),
+            *rejected,
+            *((each.node, _too_many(ground)) for each in over),
+        ),
+        wanted=min(ground.room, len(fitting) + len(turned_down) + len(barred)),
+        again=tuple(turned_down[: max(0, ground.room - len(chosen))]),
+        barred=tuple(barred),
+    )
+
+
+def _too_many(ground: Ground) -> str:
+    if not ground.kept:
+        return f"There are {ground.room} members already, as many as there may be."
+    return (
+        f"There are {ground.room} members already beside {', '.join(sorted(ground.kept))}, which"
+        " the adopted HaVip keeps, as many as there may be: take those out, or set"
+        " spec.members.exclusive to true."
     )
 
 

@@ -7,9 +7,8 @@ What a worker keeps in memory only spaces its tries; it may be lost at any momen
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from havip.api.errors import BugError, CloudError, CredentialsRefused, HaVipError, UserError
@@ -17,10 +16,12 @@ from havip.api.havip import HaVip, HaVipStatus
 from havip.api.names import FINALIZER
 from havip.controller.accounts import Account, Accounts
 from havip.controller.classes import Classes
+from havip.controller.clock import Clock
 from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
 from havip.controller.kube import Kube, KubernetesError, path_of
+from havip.controller.needs import routes
 from havip.controller.observe import Observation
 from havip.controller.observer import Observer
 from havip.controller.plan import Plan, plan
@@ -62,6 +63,9 @@ class Surroundings:
     """Posts an event about an object."""
     may_act: Callable[[], bool] = lambda: True
     """Whether this replica is still the active one."""
+    clock: Clock = field(default_factory=Clock)
+    reconciled: Callable[[str, float], None] = lambda result, seconds: None
+    """Told how each round went, ``ok``, ``error`` or ``bug``, and how long it took."""
 
 
 class Worker:
@@ -73,7 +77,13 @@ class Worker:
         self._executor = Executor(uid)
         self._setbacks = Setbacks(around.pace.backoff)
         self._observer = Observer(
-            uid, around.world, around.accounts, around.cluster_id, around.pace, self._setbacks
+            uid,
+            around.world,
+            around.accounts,
+            around.cluster_id,
+            around.pace,
+            self._setbacks,
+            around.clock,
         )
         self._reported: HaVipStatus | None = None
         self._wake = asyncio.Event()
@@ -91,17 +101,21 @@ class Worker:
         await self._around.world.registers_known.wait()
         while not self.gone.is_set():
             self._wake.clear()
+            began, result = self._around.clock.monotonic(), "ok"
             try:
                 pause = await self.reconcile()
                 self._failures = 0
             except HaVipError as error:
+                result = "error"
                 log.warning("%s: %s", self._uid, error)
                 self._failures += 1
                 pause = min(self._around.pace.backoff * 2 ** min(self._failures, 6), 60.0)
             except Exception:
                 # A bug in one object's case must not stop the others, nor this one for good.
+                result = "bug"
                 log.exception("%s: reconcile failed", self._uid)
                 pause = self._around.pace.retry
+            self._around.reconciled(result, self._around.clock.monotonic() - began)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -131,15 +145,14 @@ class Worker:
         await self._keep_register(seen, planned)
         if planned.step is not None and self._observer.fresh(planned.step):
             await self._execute(seen, planned.step)
-        else:
-            self._observer.want_fresh()
+        self._observer.want_fresh()
         for listing in planned.watch:
             self._observer.want(listing)
         if planned.retry_seconds is not None:
             self._look_again(planned.retry_seconds)
         if planned.trouble is not None:
             self._look_again(min(self._around.pace.retry, TROUBLE_SECONDS))
-        self._look_again(self._setbacks.next_try(time.monotonic()))
+        self._look_again(self._setbacks.next_try(self._around.clock.monotonic()))
         return None if self._timer == float("inf") else max(SHORTEST_PAUSE_SECONDS, self._timer)
 
     def _look_again(self, seconds: float) -> None:
@@ -182,6 +195,10 @@ class Worker:
         if isinstance(step, Unassociate) and step.fencing and not await self._unwritten(seen):
             # Somebody lives after all. What changed in the register wakes us.
             return
+        if isinstance(step, CreateRoute | DeleteRoute) and not self._observer.has_turn(step):
+            # Another HaVip was quicker, while we wrote the status. The next listing wakes us.
+            self._observer.want(routes(step.route_table_id))
+            return
         try:
             await self._call(account, step)
         except HaVipError as error:
@@ -190,7 +207,7 @@ class Worker:
             pause = self._around.pace.retry
             if isinstance(error, CloudError):
                 pause = error.retry_after or 0.0
-            self._setbacks.note(_about(step, error), error, time.monotonic(), pause)
+            self._setbacks.note(_about(step, error), error, self._around.clock.monotonic(), pause)
             self.wake()
         else:
             log.info("%s: %s", havip.cloud_name, step)
@@ -206,7 +223,7 @@ class Worker:
         if not isinstance(step, CreateRoute | DeleteRoute):
             await self._executor.execute(account.cloud, step)
             return
-        with account.listings.turns.taken(step.route_table_id, time.monotonic):
+        with account.listings.turns.taken(step.route_table_id, self._around.clock.monotonic):
             await self._executor.execute(account.cloud, step)
 
     async def _unwritten(self, seen: Observation) -> bool:

@@ -45,6 +45,7 @@ class Follower:
         """A takeover against this version has no answer and may yet be stored."""
         self._quiet_until = -math.inf
         self._last_write = -math.inf
+        self._looked_at = -math.inf
         self._leaving_since: float | None = None
 
     # -- what comes in ----------------------------------------------------------------------------
@@ -180,11 +181,26 @@ class Follower:
         turn = ranked.index(situation.me) + (0 if situation.healthy else len(ranked) + 2)
         in_turn = situation.register.since + turn * situation.timing.heartbeat / 2
         ready = max(pace, in_turn, self._former_holder_ends(record))
-        if now < ready:
+        if ready == math.inf:
+            self._look_anew(now)
+        elif now < ready:
             situation.wake_by(ready)
+        else:
+            self.detected = self._ownership_since
+            self._take(record, now)
+
+    def _look_anew(self, now: float) -> None:
+        """Read the register now and then while it is others' turn, and none of them takes it.
+
+        The watch may have missed a version, and there may be no other for long.
+        """
+        situation = self.situation
+        due = max(self._looked_at, situation.register.since) + situation.timing.unmembered
+        if now < due:
+            situation.wake_by(due)
             return
-        self.detected = self._ownership_since
-        self._take(record, now)
+        self._looked_at = now
+        situation.want_read(now)
 
     def _former_holder_ends(self, record: Record) -> float:
         """When a holder that was taken out of the register surely holds no longer.
@@ -214,6 +230,7 @@ class Follower:
             situation.wake_by(silent)
             return
         if situation.me not in record.members and record.members:
+            self._look_anew(now)
             return
         contenders = (record.members or frozenset(situation.priorities)) - {record.holder or ""}
         healthy = self._healthy - {situation.me} | ({situation.me} if situation.healthy else set())

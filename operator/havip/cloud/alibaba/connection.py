@@ -12,6 +12,7 @@ JSON they are: the SDK would turn an unexpected one into a model full of None an
 
 import asyncio
 import logging
+import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +30,12 @@ from darabonba.runtime import RuntimeOptions
 from havip.api.errors import BugError, CredentialsRefused, HaVipError, Unavailable
 from havip.cloud.actions import ACTIONS, Action, Product
 from havip.cloud.alibaba.answers import Part
+from havip.cloud.call import Call, Observer, ignore
 from havip.cloud.credentials import CredentialSource
 from havip.cloud.faults import error_of
 from havip.cloud.limiter import Buckets
 from havip.cloud.refusal import Refusal
 
-CONNECT_TIMEOUT_MILLIS = 3_000
-READ_TIMEOUT_MILLIS = 10_000
 THROTTLED_SECONDS = 5.0
 """Pause of all calls of an action when the cloud throttles without saying for how long."""
 VERSIONS = {Product.VPC: "2016-04-28", Product.ECS: "2014-05-26", Product.STS: "2015-04-01"}
@@ -57,6 +57,14 @@ class Endpoints:
     sts: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a call waits, in milliseconds."""
+
+    connect_millis: int = 3_000
+    read_millis: int = 10_000
+
+
 class Connection:
     """One account in one region. The cloud counts calls per action, so each has its bucket."""
 
@@ -67,16 +75,24 @@ class Connection:
         executor: Executor,
         endpoints: Endpoints,
         buckets: Buckets,
+        *,
+        timeouts: Timeouts,
+        observe: Observer = ignore,
     ) -> None:
         self.region = region
+        self._observe = observe
         self._executor = executor
         self._buckets = buckets
         key = _Key(credentials)
         sts = endpoints.sts or f"sts.{region}.aliyuncs.com"
+
+        def config(endpoint: str) -> Config:
+            return _config(region, key, endpoint, endpoints.protocol, timeouts)
+
         self._clients = {
-            Product.VPC: VpcClient(_config(region, key, endpoints.vpc, endpoints.protocol)),
-            Product.ECS: EcsClient(_config(region, key, endpoints.ecs, endpoints.protocol)),
-            Product.STS: AnyClient(_config(region, key, sts, endpoints.protocol)),
+            Product.VPC: VpcClient(config(endpoints.vpc)),
+            Product.ECS: EcsClient(config(endpoints.ecs)),
+            Product.STS: AnyClient(config(sts)),
         }
 
     async def call(self, request: Any) -> Part:
@@ -94,15 +110,30 @@ class Connection:
         return await self._send(action, request)
 
     async def _send(self, action: Action, request: Any) -> Part:
-        bucket = self._buckets.of(action.name)
-        await bucket.take()
+        began = time.monotonic()
+        await self._buckets.of(action.name).take()
+        sent = time.monotonic()
+
+        def tell(error: HaVipError | None) -> None:
+            self._observe(Call(action.name, sent - began, time.monotonic() - sent, error))
+
+        try:
+            answer = await self._answer(action, request)
+        except HaVipError as error:
+            tell(error)
+            raise
+        tell(None)
+        return answer
+
+    async def _answer(self, action: Action, request: Any) -> Part:
         loop = asyncio.get_running_loop()
         try:
             answer = await loop.run_in_executor(self._executor, self._post, action, request)
         except AlibabaCloudException as error:
             refusal = _refusal(action, error)
             if "Throttling" in refusal.code:
-                bucket.pause(refusal.retry_after or THROTTLED_SECONDS)
+                pause = refusal.retry_after or THROTTLED_SECONDS
+                self._buckets.of(action.name).pause(pause)
             raise error_of(refusal, mutating=action.changes) from error
         except UnretryableException as error:
             if isinstance(error.inner_exception, HaVipError):
@@ -163,14 +194,14 @@ class _Key:
         )
 
 
-def _config(region: str, key: _Key, endpoint: str, protocol: str) -> Config:
+def _config(region: str, key: _Key, endpoint: str, protocol: str, timeouts: Timeouts) -> Config:
     return Config(
         region_id=region,
         credential=key,
         endpoint=endpoint or None,
         protocol=protocol,
-        connect_timeout=CONNECT_TIMEOUT_MILLIS,
-        read_timeout=READ_TIMEOUT_MILLIS,
+        connect_timeout=timeouts.connect_millis,
+        read_timeout=timeouts.read_millis,
         user_agent="havip-operator",
     )
 

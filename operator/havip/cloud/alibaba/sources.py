@@ -25,7 +25,7 @@ from darabonba.runtime import RuntimeOptions
 from havip.api.conditions import Reason
 from havip.api.errors import CredentialsRefused, HaVipError, NotFound, Throttled, Unavailable
 from havip.api.havipclass import EcsRamRole, Oidc
-from havip.cloud.alibaba.connection import CONNECT_TIMEOUT_MILLIS, READ_TIMEOUT_MILLIS
+from havip.cloud.alibaba.connection import Timeouts
 from havip.cloud.credentials import Credentials, CredentialSource, Renewed, TemporaryKey
 
 SESSION_NAME = "havip-operator"
@@ -134,8 +134,8 @@ def _assume_role(rrsa: Oidc, token: str, sts: str, protocol: str) -> Any:
         Config(
             endpoint=sts,
             protocol=protocol,
-            connect_timeout=CONNECT_TIMEOUT_MILLIS,
-            read_timeout=READ_TIMEOUT_MILLIS,
+            connect_timeout=Timeouts().connect_millis,
+            read_timeout=Timeouts().read_millis,
             user_agent="havip-operator",
         )
     )

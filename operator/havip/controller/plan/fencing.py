@@ -15,11 +15,13 @@ is fenced when
 A node comes back when its agent reports anew and whoever declared it dead has taken that back.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from havip.api.havip import FencedMember
+from havip.api.havip import FencedMember, MemberState
 from havip.api.names import ANNOTATION_FENCE
 from havip.controller.observe import NodeFacts, Observation
+from havip.controller.plan.members import membership
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
@@ -31,18 +33,27 @@ class Fencing:
     fenced: tuple[FencedMember, ...] = ()
     followers: tuple[str, ...] | None = None
     """The nodes that may follow the holder (none: anybody may); None leaves the register alone."""
+    declared: Mapping[str, str] = field(default_factory=dict)
+    """Nodes that somebody says are dead, by name, and why: also such as are no members."""
 
     @property
     def barred(self) -> dict[str, str]:
         """Nodes that must be no members, by name, and why."""
-        return {each.node: each.reason for each in self.fenced}
+        return {**self.declared, **{each.node: each.reason for each in self.fenced}}
+
+
+def as_before(seen: Observation) -> Fencing:
+    """Keep out who was kept out: nothing new is known."""
+    return Fencing(seen.havip.status.fenced)
 
 
 def fencing(seen: Observation) -> Fencing:
     """Decide who is fenced now."""
+    mine = seen.mine
+    if mine is None:
+        return as_before(seen)
     before = {each.node: each for each in seen.havip.status.fenced}
-    if seen.deleting or seen.mine is None:
-        return Fencing(tuple(before.values()))
+    holder = seen.register.holder if seen.register else ""
     fenced: list[FencedMember] = []
     declared = _declared(seen)
     dead = _dead_holder(seen, before.keys() | declared.keys())
@@ -50,10 +61,13 @@ def fencing(seen: Observation) -> Fencing:
         old = before.pop(name, None)
         if old is not None:
             fenced.append(old.model_copy(update={"reason": reason}))
-        elif member_id := seen.member_id_of(name):
+        elif name == holder or seen.ids_of(name) & mine.associated_instances:
+            # Others have nothing to be taken out.
+            member_id = seen.member_id_of(name)
             fenced.append(FencedMember(node=name, member_id=member_id, at=seen.now, reason=reason))
     fenced += [each for each in before.values() if not _is_back(seen, each)]
-    return Fencing(tuple(sorted(fenced, key=lambda each: each.node)), _followers(seen, fenced))
+    fenced.sort(key=lambda each: each.node)
+    return Fencing(tuple(fenced), _followers(seen, fenced), declared)
 
 
 def _declared(seen: Observation) -> dict[str, str]:
@@ -76,12 +90,14 @@ def _dead_holder(seen: Observation, known: frozenset[str] | set[str]) -> dict[st
     register = seen.register
     if register is None or not register.holder or register.holder in known:
         return {}
+    if _is_out(seen, register.holder):
+        return {}
     if seen.register_still < seen.still_enough:
         return {}
     group = {register.holder, *register.members}
     if not all(_gone(seen, name) for name in group):
         return {}
-    if not any(_well(seen, node) for node in seen.nodes if node.name not in group | known):
+    if not _has_successor(seen, group | known):
         return {}
     others = ", ".join(sorted(group - {register.holder}))
     told = (
@@ -97,39 +113,55 @@ def _gone(seen: Observation, name: str) -> bool:
     return node is None or (seen.silent(node) and node.ready is not True)
 
 
+def _has_successor(seen: Observation, out: frozenset[str] | set[str]) -> bool:
+    """Whether a node is well that is a member or would be one, were these nodes kept out."""
+    now = membership(seen, dict.fromkeys(out, ""))
+    becoming = (MemberState.ASSOCIATED, MemberState.ASSOCIATING)
+    return now is not None and any(
+        each.state in becoming and _well(seen, each.node) for each in now.members
+    )
+
+
 def _well(seen: Observation, node: NodeFacts) -> bool:
-    """Whether a node could take over: its agent reports, and it is or can become a member."""
     return (
         not seen.silent(node)
         and node.ready is not False
         and node.agent is not None
         and node.agent.healthy.get(seen.havip.metadata.uid) is not False
-        and (
-            bool(seen.klass)
-            and seen.klass is not None
-            and node.v_switch_id in ("", seen.klass.spec.v_switch_id)
-        )
     )
 
 
 def _is_back(seen: Observation, fenced: FencedMember) -> bool:
     """Whether a node that nobody declares dead (any more) lives again, or is no node any more.
 
-    One whose Node is gone needs no bar: without a Node it is no member.
+    One whose Node is gone needs no bar: without a Node it is no member. One that is heard of before
+    it was taken out was no dead one, and keeps what it has; later it must have let go first.
     """
-    node = seen.node(fenced.node)
+    node, out = seen.node(fenced.node), _is_out(seen, fenced.node)
     if node is None:
-        return seen.mine is not None and fenced.member_id not in seen.mine.associated_instances
+        return out
     heard = node.agent.heartbeat_at if node.agent else None
-    address = seen.havip.status.address
     return (
         heard is not None
         and heard > fenced.at
         and not seen.silent(node)
         and node.agent is not None
-        and (address is None or address not in node.agent.kernel_addresses)
-        and all(each.uid != seen.havip.metadata.uid for each in node.agent.holds)
+        and not (out and _has_address(seen, node))
     )
+
+
+def _has_address(seen: Observation, node: NodeFacts) -> bool:
+    """Whether a node that is out has not noticed yet that it is no owner any more."""
+    if node.agent is None:
+        return False
+    uid = seen.havip.metadata.uid
+    on_kernel = seen.havip.status.address in node.agent.kernel_addresses
+    return on_kernel or any(each.uid == uid for each in node.agent.holds)
+
+
+def _is_out(seen: Observation, node: str) -> bool:
+    """Whether the cloud delivers nothing to a node: none of what it has is a member."""
+    return seen.mine is not None and not seen.ids_of(node) & seen.mine.associated_instances
 
 
 def _followers(seen: Observation, fenced: list[FencedMember]) -> tuple[str, ...] | None:
@@ -148,10 +180,7 @@ def _followers(seen: Observation, fenced: list[FencedMember]) -> tuple[str, ...]
     if not register.holder:
         kept_for_the_gone = bool(register.members) and not register.given and not alive
         return () if kept_for_the_gone and still else None
-    member_id = next((e.member_id for e in fenced if e.node == register.holder), "")
-    declared_dead = bool(member_id)
-    member_id = member_id or seen.member_id_of(register.holder)
-    if member_id in mine.associated_instances:
+    if not _is_out(seen, register.holder):
         return None
     # Where nobody fenced it, as when its node was deleted, its agent may still hand over.
-    return alive if declared_dead or still else None
+    return alive if register.holder in out or still else None

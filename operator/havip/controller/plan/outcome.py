@@ -48,6 +48,8 @@ class EipPart:
     verdict: Verdict = NOT_WANTED_EIP
     status: EipStatus | None = None
     step: Step | None = None
+    last_allocated: str = ""
+    """Id of the EIP that we allocated last, as far as it was ever seen; empty without any."""
     watch: frozenset[Listing[Any]] = frozenset()
 
 
@@ -66,6 +68,8 @@ class Plan:
     """The next step, and what is to be said while there is none."""
 
     step: Step | None = None
+    mend: Step | None = None
+    """What of the HaVip itself is not as the spec says, whether it can be mended now or not."""
     members: tuple[Member, ...] = ()
     wanted: int | None = None
     """How many members there should be; None while that is not known."""

@@ -15,11 +15,12 @@ INSTANCES = "instances"
 def placement(seen: Observation, members: tuple[Member, ...]) -> Verdict | None:
     """Return what ``SpreadAdvised`` says: True is advice to spread.
 
-    None with fewer than two members, and while their instances have not been seen.
+    None while the members' instances have not been seen.
     """
     ids = [each.node.instance_id for each in members if each.state is MemberState.ASSOCIATED]
     if len(ids) < 2:
-        return None
+        told = "There are no two members to be spread."
+        return Verdict(ConditionStatus.FALSE, Reason.SPREAD, told)
     if seen.instances is None:
         error = seen.refusal(INSTANCES)
         return Verdict(ConditionStatus.UNKNOWN, error.reason, str(error)) if error else None
@@ -42,6 +43,8 @@ def placement(seen: Observation, members: tuple[Member, ...]) -> Verdict | None:
             f"{', '.join(alone)} are in no deployment set, so the cloud may place them on one"
             " physical host: put the nodes into a deployment set.",
         )
+    if len(known) < len(ids):
+        return None
     return Verdict(
         ConditionStatus.FALSE, Reason.SPREAD, "The members are on physical hosts of their own."
     )

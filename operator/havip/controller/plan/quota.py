@@ -66,10 +66,12 @@ def instance_is_full(seen: Observation, member_id: str) -> str:
     )
 
 
-def table_is_full(seen: Observation, table: str, view: RouteView) -> QuotaExceeded | None:
-    """Say why a route table takes no further route to a HaVip."""
+def table_is_full(
+    seen: Observation, table: str, view: RouteView, going: int = 0
+) -> QuotaExceeded | None:
+    """Say why a route table takes no further route to a HaVip, once ``going`` entries are gone."""
     klass = seen.klass
-    if klass is None or len(view.entries) < klass.spec.limits.routes_per_table:
+    if klass is None or len(view.entries) - going < klass.spec.limits.routes_per_table:
         return None
     used = ", ".join(
         sorted(f"{each.destination} to {each.next_hop_id}" for each in view.entries)[:NAMED_USERS]

@@ -5,12 +5,13 @@ Ours are the routes of ``spec.routes``, and those that were in it and are on rec
 Others that lead to the HaVip are left alone while the object lives.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from havip.api.conditions import ConditionStatus, Reason
-from havip.api.errors import HaVipError, QuotaExceeded
+from havip.api.errors import NotFound
 from havip.api.havip import HaVip, RouteState, RouteStatus
 from havip.cloud.port import HaVipFacts, NewRoute, RouteFacts
 from havip.controller.cloudview import RouteView
@@ -39,6 +40,8 @@ class _Sheet:
     status: list[RouteStatus] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     watch: set[Listing[Any]] = field(default_factory=set)
+    going: Counter[str] = field(default_factory=Counter)
+    """By table, the entries that make room."""
 
     def note(self, key: Key, state: RouteState, reason: str = "") -> None:
         self.status.append(
@@ -95,16 +98,14 @@ def _have(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
         sheet.watch.add(routes(table))
         sheet.note(key, RouteState.CREATING, f"The cloud says {entry.status}.")
         return
-    refusal: HaVipError | None = seen.refusal(route_subject(table, destination))
-    refusal = refusal or table_is_full(seen, table, view)
-    if refusal is not None:
-        sheet.note(key, RouteState.REFUSED, str(refusal))
-        # What is set back is tried again in time; what is over a limit is not even asked for.
-        if isinstance(refusal, QuotaExceeded):
-            return
-    else:
-        sheet.note(key, RouteState.CREATING)
-    if not _is_free(view):
+    full = table_is_full(seen, table, view, sheet.going[table])
+    refusal = full or seen.refusal(route_subject(table, destination))
+    state = RouteState.REFUSED if refusal else RouteState.CREATING
+    sheet.note(key, state, str(refusal or ""))
+    # What was refused is tried again in time; what is over a limit is not even asked for.
+    if full is not None:
+        return
+    if not _is_free(view) or table_is_full(seen, table, view):
         sheet.watch.add(routes(table))
         return
     sheet.steps.append(CreateRoute(_new_route(seen.havip, mine.ha_vip_id, key)))
@@ -123,15 +124,24 @@ def _drop(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
         return
     view = seen.routes[table]
     if view.error is not None:
-        # A table that is gone has taken its entries along.
+        if not is_gone(view):
+            sheet.note(key, RouteState.DELETING, str(view.error))
         return
     step, passing = removal(mine.ha_vip_id, view, (destination,))
     if step is not None:
         sheet.steps.append(step)
     elif not passing and view.sure:
         return
+    refusal = seen.refusal(route_subject(table, destination)) if step is not None else None
+    if refusal is None and (step is not None or passing):
+        sheet.going[table] += 1
     sheet.watch.add(routes(table))
-    sheet.note(key, RouteState.DELETING)
+    sheet.note(key, RouteState.DELETING, str(refusal or ""))
+
+
+def is_gone(view: RouteView) -> bool:
+    """Whether there is no such table any more: it has taken its entries along."""
+    return isinstance(view.error, NotFound)
 
 
 def removal(
@@ -163,7 +173,11 @@ def _verdict(status: list[RouteStatus], wanted: bool) -> Verdict:
         return Verdict(FALSE, Reason.ROUTE_REFUSED, f"{told}.")
     under_way = [each for each in status if each.state is not RouteState.BOUND]
     if under_way:
-        told = ", ".join(f"{e.destination} in {e.route_table_id}" for e in under_way[:3])
+        told = "; ".join(
+            f"{e.destination} in {e.route_table_id}"
+            + (f": {e.reason.rstrip('.')}" * bool(e.reason))
+            for e in under_way[:3]
+        )
         unbinding = all(each.state is RouteState.DELETING for each in under_way)
         reason = Reason.UNBINDING if unbinding else Reason.BINDING
         # What goes does not keep what is there from working.

@@ -9,6 +9,10 @@ from havip.controller.needs import EIPS, HA_VIPS, Listing, routes
 
 HA_VIP = "havip"
 """Subject of what is done to the HaVip itself."""
+TEXTS = "name and description"
+TAGS = "tags"
+RESOURCE_GROUP = "resource group"
+"""Subjects of what else of the HaVip is mended: its members do not wait for a better name."""
 EIP = "eip"
 """Subject of what is done with an EIP."""
 
@@ -162,18 +166,31 @@ def route_subject(route_table_id: str, destination: str) -> str:
 
 def subject(step: Step) -> str:
     """Tell what a step is about: what was refused for one subject does not hold up another."""
+    if _is_about_eip(step):
+        return EIP
     match step:
         case Associate(member_id=member_id):
             return member_id
-        case AllocateEip() | ModifyEip() | AssociateEip() | UnassociateEip() | ReleaseEip():
-            return EIP
+        case Unassociate(member_id=member_id):
+            return f"{member_id} going"
         case CreateRoute(new):
             return route_subject(new.route_table_id, new.destination)
         case DeleteRoute(table, destination):
             return route_subject(table, destination)
-        case Tag(kind=kind) | Untag(kind=kind) | Move(kind=kind):
-            return EIP if kind is ResourceType.EIP else HA_VIP
+        case Modify():
+            return TEXTS
+        case Tag() | Untag():
+            return TAGS
+        case Move():
+            return RESOURCE_GROUP
     return HA_VIP
+
+
+def _is_about_eip(step: Step) -> bool:
+    match step:
+        case Tag(kind=kind) | Untag(kind=kind) | Move(kind=kind):
+            return kind is ResourceType.EIP
+    return isinstance(step, EipStep)
 
 
 def touches(step: Step) -> frozenset[Listing[Any]]:
@@ -183,11 +200,14 @@ def touches(step: Step) -> frozenset[Listing[Any]]:
             return frozenset({EIPS, HA_VIPS})
         case CreateRoute(route_table_id=table) | DeleteRoute(route_table_id=table):
             return frozenset({routes(table)})
-    return frozenset({EIPS if subject(step) == EIP else HA_VIPS})
+    return frozenset({EIPS if _is_about_eip(step) else HA_VIPS})
+
+
+def rests_on(step: Step) -> frozenset[Listing[Any]]:
+    """Tell which listings must be younger than our last change for a step to be decided by them."""
+    return touches(step) | ({HA_VIPS} if needs_rest(step) else frozenset())
 
 
 def needs_rest(step: Step) -> bool:
     """Tell whether the cloud takes a step only while the HaVip is in no transition."""
-    if isinstance(step, AssociateEip | UnassociateEip | CreateRoute | DeleteRoute):
-        return True
-    return subject(step) != EIP
+    return isinstance(step, AssociateEip | UnassociateEip) or not _is_about_eip(step)

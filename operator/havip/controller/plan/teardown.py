@@ -6,7 +6,7 @@ adopted HaVip, what was added goes and what was found stays. An EIP is released 
 allocated it.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from havip.api.havip import DeletionPolicy
@@ -14,18 +14,24 @@ from havip.cloud.port import EipFacts, HaVipFacts, InstanceType, ResourceType
 from havip.controller.cloudview import OWNERSHIP_TAGS, EipView, owner_of
 from havip.controller.needs import EIPS, HA_VIPS, Listing, routes
 from havip.controller.observe import Observation, RegisterFacts
-from havip.controller.plan.eip import dispose, nothing_left, ours_bound, owned_eips
 from havip.controller.plan.members import backups_first
 from havip.controller.plan.outcome import Plan
-from havip.controller.plan.routes import found_before, removal
+from havip.controller.plan.owned import dispose, lingers, nothing_left, ours_bound, owned_eips
+from havip.controller.plan.owned import found_before as eip_found_before
+from havip.controller.plan.routes import found_before, is_gone, removal
 from havip.controller.plan.steps import (
+    EIP,
+    HA_VIP,
     Delete,
     Modify,
     Move,
     Step,
+    Tag,
     Unassociate,
     UnassociateEip,
     Untag,
+    needs_rest,
+    subject,
 )
 
 RELEASE_SECONDS = 10.0
@@ -56,10 +62,20 @@ def teardown(seen: Observation) -> Plan:
     if policy is None and not havip.spec.adopt:
         policy = DeletionPolicy.DELETE
     # What is not ours (any more) is never touched; what we allocated for it goes all the same.
-    subject = mine if ours else None
-    return (
-        _routes(seen, subject, policy) or _eip(seen, subject, policy) or _rest(seen, mine, policy)
-    )
+    ours_left = mine if ours else None
+    planned = _routes(seen, ours_left, policy) or _eip(seen, ours_left, policy)
+    return _in_time(seen, planned or _rest(seen, mine, policy))
+
+
+def _in_time(seen: Observation, planned: Plan) -> Plan:
+    """Hold back a step that was refused or failed a moment ago, and tell why."""
+    step = planned.step
+    if step is None:
+        return planned
+    about = subject(step)
+    error = seen.setbacks.get(about) or seen.setbacks.get(HA_VIP)
+    rests = about in seen.resting or (needs_rest(step) and HA_VIP in seen.resting)
+    return replace(planned, step=None if rests else step, trouble=error)
 
 
 def _release_seconds(seen: Observation, register: RegisterFacts | None) -> float:
@@ -91,12 +107,16 @@ def _routes(
         if view is None:
             watch.add(routes(table))
             continue
-        if view.error is not None:
+        if is_gone(view):
             continue
         on_record = [
             each.destination for each in seen.havip.status.routes if each.route_table_id == table
         ]
         unfounded = [each for each in on_record if not found_before(seen.havip, (table, each))]
+        if view.error is not None:
+            if unfounded:
+                return Plan(trouble=view.error, waiting="The routes cannot be looked at.")
+            continue
         step, passing = removal(
             mine.ha_vip_id, view, None if policy is DeletionPolicy.DELETE else unfounded
         )
@@ -115,13 +135,15 @@ def _routes(
 
 def _eip(seen: Observation, mine: HaVipFacts | None, policy: DeletionPolicy | None) -> Plan | None:
     on_record = seen.havip.status.eip is not None
-    if not on_record and not (mine and mine.associated_eip_addresses):
+    foreign = policy is DeletionPolicy.DELETE and mine is not None and mine.associated_eip_addresses
+    if not on_record and not foreign:
         return None
     if seen.eips is None:
-        return Plan(watch=frozenset({EIPS}), waiting="The EIPs have not been seen yet.")
+        waiting = "The EIPs have not been seen yet."
+        return Plan(watch=frozenset({EIPS}), waiting=waiting, trouble=seen.setbacks.get(EIP))
     owned = owned_eips(seen, seen.eips)
     if mine is not None and policy is not DeletionPolicy.RETAIN:
-        bound = _bound(seen, mine, policy, owned, seen.eips)
+        bound = _bound(seen, mine, policy, seen.eips)
         if bound is not None and bound.settled:
             step = UnassociateEip(bound.allocation_id, mine.ha_vip_id)
             return _step(mine, step, "Unbinding the EIP.")
@@ -130,6 +152,8 @@ def _eip(seen: Observation, mine: HaVipFacts | None, policy: DeletionPolicy | No
                 watch=frozenset({EIPS, HA_VIPS}),
                 waiting=f"The cloud says {bound.status} of {bound.allocation_id}.",
             )
+        if lingers(seen, mine):
+            return Plan(watch=frozenset({EIPS, HA_VIPS}), waiting="Looking at the EIP again.")
     rest, passing = dispose(seen, owned, release=policy is not DeletionPolicy.RETAIN)
     if rest is not None:
         return Plan(step=rest, waiting="Giving back the EIP.")
@@ -142,14 +166,14 @@ def _bound(
     seen: Observation,
     mine: HaVipFacts,
     policy: DeletionPolicy | None,
-    owned: Mapping[str, EipFacts],
     view: EipView,
 ) -> EipFacts | None:
     """Return the EIP to unbind: with Delete whichever is bound, else ours."""
     if policy is DeletionPolicy.DELETE:
         bound = (e for e in view.facts.values() if e.instance_id == mine.ha_vip_id)
         return next(bound, None)
-    return ours_bound(seen, mine.ha_vip_id, owned, view)
+    ours = ours_bound(seen, mine.ha_vip_id, view)
+    return None if ours is None or eip_found_before(seen.havip, ours) else ours
 
 
 # -- members and the HaVip
@@ -161,14 +185,19 @@ def _rest(seen: Observation, mine: HaVipFacts | None, policy: DeletionPolicy | N
     if owner_of(mine.tags, seen.cluster_id, seen.havip.metadata.uid) != "us":
         # Not ours, or not ours any more.
         return Plan(done=True, note=f"{mine.ha_vip_id} is left in the cloud.")
+    going = seen.cloud.surplus if seen.cloud else ()
     if policy is DeletionPolicy.DELETE:
-        for each in (*(seen.cloud.surplus if seen.cloud else ()), mine):
-            if each.settled:
-                return Plan(step=dismantle(seen, each), waiting="Removing it from the cloud.")
-    elif mine.settled:
-        step = None if policy is DeletionPolicy.RETAIN else _restore(seen, mine)
-        ours = tuple(key for key in OWNERSHIP_TAGS if key in mine.tags)
-        leave = Untag(ResourceType.HA_VIP, mine.ha_vip_id, ours)
+        going = (*going, mine)
+    for each in going:
+        if each.settled:
+            return Plan(step=dismantle(seen, each), waiting="Removing it from the cloud.")
+    if going:
+        waiting = f"The cloud says {going[0].status} of {going[0].ha_vip_id}."
+        return Plan(waiting=waiting, watch=frozenset({HA_VIPS}))
+    if mine.settled:
+        retain = policy is DeletionPolicy.RETAIN
+        step = None if retain else _restore(seen, mine)
+        leave = _untag(seen, mine, added=not retain)
         return Plan(step=step or leave, waiting="Leaving the HaVip in the cloud.")
     return Plan(waiting=f"The cloud says {mine.status}.", watch=frozenset({HA_VIPS}))
 
@@ -192,7 +221,7 @@ def _unassociate(seen: Observation, facts: HaVipFacts, member_id: str, *, force:
 
 
 def _restore(seen: Observation, mine: HaVipFacts) -> Step | None:
-    """Give an adopted HaVip back as it was: without the members, texts and tags that we added."""
+    """Give an adopted HaVip back as it was, but for the tags: ours say that it is not done yet."""
     before = seen.havip.status.adopted
     if before is None:
         return None
@@ -207,7 +236,17 @@ def _restore(seen: Observation, mine: HaVipFacts) -> Step | None:
         return Modify(mine.ha_vip_id, before.name, before.description)
     if before.resource_group_id and mine.resource_group_id != before.resource_group_id:
         return Move(ResourceType.HA_VIP, mine.ha_vip_id, before.resource_group_id)
-    added = tuple(
-        key for key in seen.havip.spec.tags if key in mine.tags and key not in before.tags
-    )
-    return Untag(ResourceType.HA_VIP, mine.ha_vip_id, added) if added else None
+    had = {key: before.tags[key] for key in seen.havip.spec.tags if key in before.tags}
+    if any(mine.tags.get(key) != value for key, value in had.items()):
+        return Tag(ResourceType.HA_VIP, mine.ha_vip_id, had)
+    return None
+
+
+def _untag(seen: Observation, mine: HaVipFacts, *, added: bool) -> Step:
+    """Take our tags off, and of an adopted HaVip those of the spec that it did not have."""
+    before = seen.havip.status.adopted
+    keys = dict.fromkeys(OWNERSHIP_TAGS)
+    if added and before is not None:
+        keys |= {key: None for key in seen.havip.spec.tags if key not in before.tags}
+    there = tuple(key for key in keys if key in mine.tags)
+    return Untag(ResourceType.HA_VIP, mine.ha_vip_id, there)

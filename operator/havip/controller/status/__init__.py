@@ -17,7 +17,7 @@ from havip.controller.observe import Observation
 from havip.controller.plan import Plan, ever_tried
 from havip.controller.plan.outcome import NOT_WANTED_EIP, NOT_WANTED_ROUTES, Verdict
 from havip.controller.plan.placement import placement
-from havip.controller.plan.steps import Create, Modify, Move, Tag
+from havip.controller.plan.steps import Create, Tag
 from havip.controller.status.holding import holder_of, last_failover
 from havip.controller.status.members import is_ready, members_of, members_ready
 from havip.controller.status.views import consistent, held
@@ -55,7 +55,7 @@ TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionSta
 def status(seen: Observation, planned: Plan) -> HaVipStatus:
     """Return the status to report."""
     before = seen.havip.status
-    mine = seen.mine
+    mine, gone = seen.mine, seen.cloud is not None and seen.cloud.absent
     members = members_of(seen, planned)
     ready = sum(1 for each in members if is_ready(each))
     holder = holder_of(seen)
@@ -64,15 +64,16 @@ def status(seen: Observation, planned: Plan) -> HaVipStatus:
     after = HaVipStatus(
         ha_vip_id=mine.ha_vip_id if mine else before.ha_vip_id,
         address=mine.address if mine else before.address,
-        eip_address=_eip_address(seen, eip),
+        eip_address=_eip_address(seen, planned, eip, gone=gone),
         holder=holder,
-        cloud_master=(mine.master_instance_id or None) if mine else before.cloud_master,
+        cloud_master=_master(seen, gone=gone),
         members=members,
         wanted_members=wanted,
         ready_members=ready,
         members_summary=f"{ready}/{wanted or 0}",
         eip=eip,
-        last_allocated_eip=_last_allocated(before, eip),
+        last_allocated_eip=(planned.eip.last_allocated if planned.eip else "")
+        or before.last_allocated_eip,
         routes=planned.routes.status if planned.routes else before.routes,
         adopted=planned.adopted or before.adopted,
         fenced=before.fenced if seen.deleting else planned.fenced,
@@ -99,31 +100,43 @@ def _verdicts(
     verdicts = {ConditionType.ACCEPTED: _accepted(seen, planned)}
     if _provisioned_is_known(seen, planned):
         verdicts[ConditionType.PROVISIONED] = _provisioned(seen, planned)
-    verdicts[ConditionType.MEMBERS_READY] = members_ready(after, ready, wanted)
+    going = Verdict(FALSE, Reason.DELETING, _why(planned)) if seen.deleting else None
+    verdicts[ConditionType.MEMBERS_READY] = going or members_ready(after, ready, wanted)
     verdicts[ConditionType.HELD] = held(seen, after.holder)
-    verdicts[ConditionType.CONSISTENT] = consistent(seen, after)
+    verdicts[ConditionType.CONSISTENT] = going or consistent(seen, after)
     if eip := _eip_bound(seen, planned):
         verdicts[ConditionType.EIP_BOUND] = eip
     if routes := _routes_bound(seen, planned):
         verdicts[ConditionType.ROUTES_BOUND] = routes
     verdicts[ConditionType.READY] = _ready(seen, planned, verdicts)
-    if not seen.deleting and (spread := placement(seen, planned.members)):
+    known = not seen.deleting and planned.wanted is not None
+    if known and (spread := placement(seen, planned.members)):
         verdicts[ConditionType.SPREAD_ADVISED] = spread
     return verdicts
 
 
-def _eip_address(seen: Observation, eip: EipStatus | None) -> str | None:
+def _master(seen: Observation, *, gone: bool) -> str | None:
+    """Return whom the cloud sends the traffic to, as it said last."""
+    if seen.mine is not None:
+        return seen.mine.master_instance_id or None
+    return None if gone else seen.havip.status.cloud_master
+
+
+def _eip_address(
+    seen: Observation, planned: Plan, eip: EipStatus | None, *, gone: bool
+) -> str | None:
     """Return the public address that leads to the HaVip, whoever bound it."""
+    if seen.mine is None and not gone:
+        return seen.havip.status.eip_address
     bound = seen.mine.associated_eip_addresses if seen.mine else frozenset()
-    if eip is not None and eip.address in bound:
+    # The EIPs' own listing may know first; whoever waits for EipBound wants the address then.
+    if eip and (eip.address in bound or _says_bound(planned)):
         return eip.address
     return min(bound, default=None)
 
 
-def _last_allocated(before: HaVipStatus, eip: EipStatus | None) -> str | None:
-    if eip is not None and eip.allocated and eip.allocation_id:
-        return eip.allocation_id
-    return before.last_allocated_eip
+def _says_bound(planned: Plan) -> bool:
+    return planned.eip is not None and planned.eip.verdict.reason is Reason.BOUND
 
 
 def _accepted(seen: Observation, planned: Plan) -> Verdict:
@@ -140,7 +153,7 @@ def _provisioned_is_known(seen: Observation, planned: Plan) -> bool:
     """Tell whether to speak of the cloud at all; see ``plan.ever_tried``."""
     if ever_tried(seen.havip) or planned.step is not None:
         return True
-    return seen.mine is not None
+    return seen.mine is not None and not seen.deleting
 
 
 def _provisioned(seen: Observation, planned: Plan) -> Verdict:
@@ -154,56 +167,56 @@ def _provisioned(seen: Observation, planned: Plan) -> Verdict:
         if there and not isinstance(trouble, UserError) and not gone:
             return Verdict(TRUE, trouble.reason, f"It was so when last seen. {trouble}")
         return Verdict(FALSE, trouble.reason, str(trouble))
-    if seen.cloud is None:
+    if seen.cloud is None or (mine is None and not seen.cloud.absent):
+        # One listing that lacks it proves nothing.
         if before is not None:
             return Verdict(before.status, before.reason, before.message)
-        return Verdict(UNKNOWN, Reason.PENDING, "The cloud has not been seen yet.")
+        return Verdict(UNKNOWN, Reason.PENDING, planned.waiting)
     if mine is None or mine.status.lower() == "creating":
         creating = mine is not None or isinstance(planned.step, Create)
         told = "The HaVip is being created." if creating else _why(planned)
         return Verdict(FALSE, Reason.CREATING, told)
-    if not _is_being_changed(planned):
+    if planned.mend is None:
         told = f"{mine.ha_vip_id} has the address {mine.address}."
         return Verdict(TRUE, Reason.PROVISIONED, told)
-    if isinstance(planned.step, Tag) and planned.step.adopting:
+    if isinstance(planned.mend, Tag) and planned.mend.adopting:
         return Verdict(FALSE, Reason.UPDATING, f"{mine.ha_vip_id} is being adopted.")
     told = f"{mine.ha_vip_id} is being changed to what the spec says."
     return Verdict(FALSE, Reason.UPDATING, told)
 
 
-def _is_being_changed(planned: Plan) -> bool:
-    """Whether the HaVip itself differs from the spec; members, EIP and routes have their own."""
-    match planned.step:
-        case Create() | Modify():
-            return True
-        case Tag(resource_id=changed) | Move(resource_id=changed):
-            return planned.eip is None or planned.eip.step is not planned.step or not changed
-    return False
-
-
 def _eip_bound(seen: Observation, planned: Plan) -> Verdict | None:
     if planned.eip is not None:
         return planned.eip.verdict
-    if seen.havip.spec.eip is None and seen.havip.status.eip is None:
-        return NOT_WANTED_EIP
-    return _kept_back(seen, planned, ConditionType.EIP_BOUND)
+    wanted = seen.havip.spec.eip is not None or seen.havip.status.eip is not None
+    return _kept_back(seen, planned, ConditionType.EIP_BOUND, None if wanted else NOT_WANTED_EIP)
 
 
 def _routes_bound(seen: Observation, planned: Plan) -> Verdict | None:
     if planned.routes is not None:
         return planned.routes.verdict
-    if not seen.havip.spec.routes and not seen.havip.status.routes:
-        return NOT_WANTED_ROUTES
-    return _kept_back(seen, planned, ConditionType.ROUTES_BOUND)
+    wanted = bool(seen.havip.spec.routes or seen.havip.status.routes)
+    nothing = None if wanted else NOT_WANTED_ROUTES
+    return _kept_back(seen, planned, ConditionType.ROUTES_BOUND, nothing)
 
 
-def _kept_back(seen: Observation, planned: Plan, type_: ConditionType) -> Verdict | None:
-    """What to say of a part that could not be looked at: what was so, or that it has to wait."""
+def _kept_back(
+    seen: Observation, planned: Plan, type_: ConditionType, nothing: Verdict | None
+) -> Verdict | None:
+    """What to say of a part that could not be looked at: what was so, or that it has to wait.
+
+    ``nothing`` is what to say where there is nothing to be had.
+    """
+    before = find_condition(seen.havip.status.conditions, type_)
+    idle = before is not None and before.reason == Reason.NOT_WANTED
+    if nothing is not None:
+        return None if idle else nothing
     if seen.deleting:
         return Verdict(FALSE, Reason.DELETING, _why(planned))
-    if find_condition(seen.havip.status.conditions, type_) is not None:
+    gone = seen.cloud is not None and seen.cloud.absent
+    if before is not None and not idle and not gone:
         return None
-    return Verdict(UNKNOWN, Reason.PENDING, "The HaVip comes first.")
+    return Verdict(UNKNOWN, Reason.PENDING, f"The HaVip comes first. {_why(planned)}")
 
 
 def _why(planned: Plan) -> str:

@@ -16,10 +16,16 @@ def members_of(seen: Observation, planned: Plan) -> tuple[MemberStatus, ...]:
     """Return the members to report."""
     if seen.deleting and seen.cloud is not None:
         left = seen.cloud.mine.associated_instances if seen.cloud.mine else frozenset()
+        if seen.cloud.mine is None and not seen.cloud.absent:
+            return seen.havip.status.members
+        # One that was asked for may still appear, and must be known for ours then.
         return tuple(
             each.model_copy(update={"state": MemberState.UNASSOCIATING})
+            if (each.network_interface_id or each.instance_id) in left
+            else each
             for each in seen.havip.status.members
             if (each.network_interface_id or each.instance_id) in left
+            or each.state is MemberState.ASSOCIATING
         )
     if planned.wanted is None:
         return seen.havip.status.members
@@ -89,12 +95,14 @@ def members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
     if ready >= wanted:
         return Verdict(TRUE, Reason.ALL_MEMBERS_READY, f"{counts} {_reasons(fenced)}".strip())
     if MemberState.ASSOCIATING in states:
-        return Verdict(FALSE, Reason.MEMBERS_JOINING, counts)
+        told = f"{counts} The others are being associated."
+        return Verdict(FALSE, Reason.MEMBERS_JOINING, told)
     ill = [each for each in after.members if each.state is MemberState.ASSOCIATED and each.reason]
     associated = states.count(MemberState.ASSOCIATED)
     if associated < wanted and refused:
         return Verdict(FALSE, Reason.MEMBER_REFUSED, f"{counts} {_reasons(refused)}")
-    return Verdict(FALSE, Reason.MEMBERS_MISSING, f"{counts} {_reasons([*ill, *fenced])}".strip())
+    why = _reasons([*ill, *fenced]) or "Those that go make room for the others first."
+    return Verdict(FALSE, Reason.MEMBERS_MISSING, f"{counts} {why}")
 
 
 def _reasons(members: Sequence[MemberStatus]) -> str:
