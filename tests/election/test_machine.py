@@ -258,7 +258,7 @@ def test_an_unfit_holder_asks_at_once_and_lets_go_when_the_member_says_it_is_fit
     actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.545)
     assert machine.holding, "what it said before the wish does not count"
     actions = machine.handle(Received("b", grant), 0.546)
-    assert not machine.holding
+    assert any(isinstance(action, Release) for action in actions)
     [handover] = writes(actions)
     assert (handover.record.holder, handover.record.given) == ("b", True)
 
