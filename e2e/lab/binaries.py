@@ -107,11 +107,11 @@ def find_cluster() -> ClusterBinaries | None:
         found["kubelet"], found["kube-controller-manager"], found["kube-scheduler"]
     )
 
+
 def find_kube_proxy() -> Path | None:
     """Return kube-proxy if it is installed or built, or None."""
     found = _find(KUBE_PROXY)
     return found["kube-proxy"] if found else None
-
 
 
 def find_or_build() -> Binaries:

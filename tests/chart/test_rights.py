@@ -121,6 +121,7 @@ def begin_anew(lab: Lab) -> None:
     lab.kill_controller()
     lab.kill_agent("node1")
     lab.apply_havip("other")
+    lab.apply_havip("backed", health=BACKED)
     lab.start_controller()
     lab.start_agent("node1")
 

@@ -4,6 +4,7 @@ What is kept here only tells how long something has been the case; it may be los
 and then takes that long again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
 from havip.controller.clock import Clock
 from havip.controller.cloudview import (
+    SURE_LISTINGS,
     CloudView,
     EipView,
     NetworkInterfaceView,
@@ -273,37 +275,44 @@ class Observer:
             listings=listed.unseen(known_id, since),
         )
 
-    def _count(self, listing: Listing[Any]) -> int:
-        """Count the listings since our last change of what is listed."""
+    def _sight(self, listing: Listing[T]) -> tuple[Mapping[str, T], int] | None:
+        """Return what the last listings since our change have, and how many these are.
+
+        The newest counts, but what it alone lacks may only be late: that takes two in a row.
+        """
         listed = self._listed(listing)
+        if listed is None or listed.latest is None:
+            return None
         since = self._changed_at.get(listing, float("-inf"))
-        return listed.unseen("", since) if listed else 0
+        recent = listed.recent(since, SURE_LISTINGS)
+        items: dict[str, T] = {}
+        for each in recent or (listed.latest,):
+            items |= each.items
+        return items, len(recent)
+
+    def _error(self, listing: Listing[Any]) -> HaVipError | None:
+        listed = self._listed(listing)
+        return listed.error if listed else None
 
     def _eips(self) -> EipView | None:
-        listed = self._listed(EIPS)
-        if listed is None or listed.latest is None or listed.error is not None:
-            return None
-        return EipView(listed.latest.items, self._count(EIPS))
+        sight = self._sight(EIPS)
+        return EipView(*sight) if sight and self._error(EIPS) is None else None
 
     def _routes(self, table: str) -> RouteView | None:
-        listed = self._listed(routes(table))
-        if listed is None or self.account is None:
+        error, listed = self._error(routes(table)), self._listed(routes(table))
+        if isinstance(error, UserError):
+            return RouteView(error=error)
+        sight = self._sight(routes(table))
+        if sight is None or error is not None or listed is None or self.account is None:
             return None
-        if isinstance(listed.error, UserError):
-            return RouteView(error=listed.error)
-        if listed.latest is None or listed.error is not None:
-            return None
-        return RouteView(
-            tuple(listed.latest.items.values()),
-            self._count(routes(table)),
-            free=self.account.listings.turns.free(table, listed.latest.started),
-        )
+        entries, listings = sight
+        free = self.account.listings.turns.free(table, self._started(listed))
+        return RouteView(tuple(entries.values()), listings, free=free)
 
     def _network_interfaces(self, needs: Needs) -> NetworkInterfaceView | None:
         for v_switch_id in needs.v_switches:
-            listed = self._listed(network_interfaces(v_switch_id))
-            if listed is not None and listed.latest is not None:
-                return NetworkInterfaceView(tuple(listed.latest.items.values()))
+            if sight := self._sight(network_interfaces(v_switch_id)):
+                return NetworkInterfaceView(tuple(sight[0].values()))
         return None
 
     def _listing_errors(self, seen: Observation) -> dict[str, HaVipError]:
