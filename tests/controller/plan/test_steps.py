@@ -226,15 +226,16 @@ def test_a_step_makes_the_listings_old_that_show_it(step: Any, kinds: set[str]) 
 # -- all at once
 
 
-def test_members_come_before_the_eip_and_the_eip_before_routes() -> None:
+def test_leavers_come_first_then_routes_then_the_eip_then_joiners() -> None:
     object_ = havip(eip={"allocationId": "eip-1"}, routes=[route()])
     views: dict[str, Any] = {"eips": eips(eip(1)), "routes": table()}
-    assert decide(seen(object_, facts(), node(1), **views)).step == join(1)
-    joined = seen(object_, facts("i-1"), node(1), **views)
-    assert decide(joined).step == bind(1)
-    bound = replace(joined, eips=eips(eip(1, MINE)))
-    assert decide(bound).step == add_route()
-    assert decide(replace(bound, routes=table(entry()))).step is None
+    assert decide(seen(object_, facts("i-9"), node(1), **views)).step == leave(9, nameless=True)
+    of = seen(object_, facts(), node(1), **views)
+    assert decide(of).step == add_route()
+    of = replace(of, routes=table(entry()))
+    assert decide(of).step == bind(1)
+    of = replace(of, eips=eips(eip(1, MINE)))
+    assert decide(of).step == join(1)
 
 
 def test_an_eip_is_allocated_while_the_havip_is_in_transition() -> None:
