@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
 from havip.api.errors import HaVipError, NotFound, UserError
-from havip.api.havip import AdoptedState, HaVip, MemberState, MemberType
+from havip.api.havip import AdoptedState, EipStatus, HaVip, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
 from havip.controller.clock import Clock
 from havip.controller.cloudview import (
+    LOST_SECONDS,
     CloudView,
     EipView,
     NetworkInterfaceView,
@@ -44,7 +45,7 @@ from havip.controller.plan.steps import (
     rests_on,
     touches,
 )
-from havip.controller.poller import Pace
+from havip.controller.poller import Pace, Snapshot
 from havip.controller.setbacks import Setbacks
 from havip.controller.world import World
 
@@ -85,6 +86,8 @@ class Observer:
     _changed_at: dict[Listing[Any], float] = field(default_factory=dict)
     _seen_at: dict[Listing[Any], float] = field(default_factory=dict)
     """When the listings began that the last look saw; others may have come in since."""
+    _missing_since: dict[str, float] = field(default_factory=dict)
+    """When the listings began to lack what is on record, by its id."""
     _deleting: bool = False
     _adopting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
@@ -227,7 +230,7 @@ class Observer:
             stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
-            eips=self._eips(),
+            eips=self._eips(seen.havip.status.eip),
             routes={table: found for table in needs.route_tables if (found := self._routes(table))},
             network_interfaces=self._network_interfaces(needs),
             instances=instances.items if instances else None,
@@ -265,13 +268,23 @@ class Observer:
             return None
         known_id = known_id_of(havip)
         since = float("-inf") if known_id else self._changed_at.get(HA_VIPS, float("-inf"))
-        return view(
+        found = view(
             havip,
             self.cluster_id,
             v_switch_id,
             listed.latest.items,
             listings=listed.unseen(known_id, since),
         )
+        early = self._missing_early(listed.latest, known_id)
+        return replace(found, early=early, listings=self._count(HA_VIPS))
+
+    def _missing_early(self, latest: Snapshot[Any], key: str) -> bool:
+        """Tell whether a thing on record is missing from the listings, but not for long."""
+        if not key or key in latest.items:
+            self._missing_since.pop(key, None)
+            return False
+        since = self._missing_since.setdefault(key, latest.started)
+        return latest.started - since < LOST_SECONDS
 
     def _count(self, listing: Listing[Any]) -> int:
         """Count the listings since our last change of what is listed."""
@@ -279,11 +292,12 @@ class Observer:
         since = self._changed_at.get(listing, float("-inf"))
         return listed.unseen("", since) if listed else 0
 
-    def _eips(self) -> EipView | None:
+    def _eips(self, on_record: EipStatus | None) -> EipView | None:
         listed = self._listed(EIPS)
         if listed is None or listed.latest is None or listed.error is not None:
             return None
-        return EipView(listed.latest.items, self._count(EIPS))
+        early = self._missing_early(listed.latest, on_record.allocation_id if on_record else "")
+        return EipView(listed.latest.items, self._count(EIPS), early)
 
     def _routes(self, table: str) -> RouteView | None:
         listed = self._listed(routes(table))
