@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
 from havip.api.errors import HaVipError, NotFound, UserError
-from havip.api.havip import AdoptedState, HaVip, MemberState, MemberType
+from havip.api.havip import AdoptedState, EipStatus, HaVip, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
 from havip.controller.clock import Clock
 from havip.controller.cloudview import (
+    LOST_SECONDS,
     SURE_LISTINGS,
     CloudView,
     EipView,
@@ -46,7 +47,7 @@ from havip.controller.plan.steps import (
     rests_on,
     touches,
 )
-from havip.controller.poller import Pace
+from havip.controller.poller import Pace, Snapshot
 from havip.controller.setbacks import Setbacks
 from havip.controller.world import World
 
@@ -87,6 +88,8 @@ class Observer:
     _changed_at: dict[Listing[Any], float] = field(default_factory=dict)
     _seen_at: dict[Listing[Any], float] = field(default_factory=dict)
     """When the listings began that the last look saw; others may have come in since."""
+    _missing_since: dict[str, float] = field(default_factory=dict)
+    """When the listings began to lack what is on record, by its id."""
     _deleting: bool = False
     _adopting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
@@ -229,7 +232,7 @@ class Observer:
             stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
-            eips=self._eips(),
+            eips=self._eips(seen.havip.status.eip),
             routes={table: found for table in needs.route_tables if (found := self._routes(table))},
             network_interfaces=self._network_interfaces(needs),
             instances=instances.items if instances else None,
@@ -267,13 +270,24 @@ class Observer:
             return None
         known_id = known_id_of(havip)
         since = float("-inf") if known_id else self._changed_at.get(HA_VIPS, float("-inf"))
-        return view(
+        found = view(
             havip,
             self.cluster_id,
             v_switch_id,
             listed.latest.items,
             listings=listed.unseen(known_id, since),
         )
+        early = self._missing_early(listed.latest, known_id)
+        changed_at = self._changed_at.get(HA_VIPS, float("-inf"))
+        return replace(found, early=early, listings=listed.unseen("", changed_at))
+
+    def _missing_early(self, latest: Snapshot[Any], key: str) -> bool:
+        """Tell whether a thing on record is missing from the listings, but not for long."""
+        if not key or key in latest.items:
+            self._missing_since.pop(key, None)
+            return False
+        since = self._missing_since.setdefault(key, latest.started)
+        return latest.started - since < LOST_SECONDS
 
     def _sight(self, listing: Listing[T]) -> tuple[Mapping[str, T], int] | None:
         """Return what the last listings since our change have, and how many these are.
@@ -294,9 +308,12 @@ class Observer:
         listed = self._listed(listing)
         return listed.error if listed else None
 
-    def _eips(self) -> EipView | None:
-        sight = self._sight(EIPS)
-        return EipView(*sight) if sight and self._error(EIPS) is None else None
+    def _eips(self, on_record: EipStatus | None) -> EipView | None:
+        listed, sight = self._listed(EIPS), self._sight(EIPS)
+        if sight is None or listed is None or listed.latest is None or listed.error is not None:
+            return None
+        early = self._missing_early(listed.latest, on_record.allocation_id if on_record else "")
+        return EipView(*sight, early)
 
     def _routes(self, table: str) -> RouteView | None:
         error, listed = self._error(routes(table)), self._listed(routes(table))

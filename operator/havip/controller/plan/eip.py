@@ -152,8 +152,9 @@ def _allocated(seen: Observation, mine: HaVipFacts, view: EipView, wish: EipAllo
     target = owned.get(known) or next(iter(owned.values()), None)
     if target is None:
         # Bound by now is the one before it, if any: it is unbound when there is another.
-        if before is not None and before.allocated and before.allocation_id and not view.sure:
-            told = f"{before.allocation_id} is missing from one listing; looking again."
+        doubtful = view.early or not view.sure
+        if before is not None and before.allocated and before.allocation_id and doubtful:
+            told = f"{before.allocation_id} is missing from the last listing; looking again."
             verdict = Verdict(FALSE, Reason.ALLOCATING, told)
             return EipPart(verdict, before, watch=frozenset({EIPS}))
         new = _new_eip(havip, seen.cluster_id, wish)

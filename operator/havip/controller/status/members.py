@@ -18,14 +18,13 @@ def members_of(seen: Observation, planned: Plan) -> tuple[MemberStatus, ...]:
         left = seen.cloud.mine.associated_instances if seen.cloud.mine else frozenset()
         if seen.cloud.mine is None and not seen.cloud.absent:
             return seen.havip.status.members
-        # One that was asked for may still appear, and must be known for ours then.
+        # One that a listing does not show may be late, and must be known for ours when it appears.
         return tuple(
             each.model_copy(update={"state": MemberState.UNASSOCIATING})
             if (each.network_interface_id or each.instance_id) in left
             else each
             for each in seen.havip.status.members
-            if (each.network_interface_id or each.instance_id) in left
-            or each.state is MemberState.ASSOCIATING
+            if each.state is not MemberState.REFUSED
         )
     if planned.wanted is None:
         return seen.havip.status.members
