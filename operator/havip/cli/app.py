@@ -33,8 +33,14 @@ class Profile(StrEnum):
 
 @app.command()
 def controller(
-    cluster_id: Annotated[str, typer.Option(help="Marks in the cloud what is this cluster's.")],
     identity: Annotated[str, typer.Option(help="This replica's name, unlike all others'.")],
+    cluster_id: Annotated[
+        str | None,
+        typer.Option(
+            help="Marks in the cloud what is this cluster's; must never change.",
+            show_default="the uid of the namespace kube-system",
+        ),
+    ] = None,
     namespace: Namespace = "havip-system",
     drift_interval: Annotated[
         float, typer.Option(min=1, help="Seconds between looks for drift in the cloud.")
@@ -115,6 +121,14 @@ def simcloud(
     from havip.simcloud.main import run
 
     run(listen=listen, topology=topology, profile=profile.value, bridge=bridge)
+
+
+@app.command()
+def may_uninstall() -> None:
+    """Fail while there are HaVips: without a controller nobody would clean up after them."""
+    from havip.controller.uninstall import check
+
+    typer.echo(check())
 
 
 @app.command()

@@ -53,7 +53,7 @@ SCRAPE_SECONDS = 3.0
 def run(
     *,
     namespace: str,
-    cluster_id: str,
+    cluster_id: str | None,
     identity: str,
     drift_interval: float = 60.0,
     agent_silent_after: float = 90.0,
@@ -64,8 +64,9 @@ def run(
 
     ``namespace`` is the release's: registers, the controller's own Lease and, unless a class says
     otherwise, Secrets are there. ``cluster_id`` goes into the ownership tags and must never
-    change. ``drift_interval`` is the number of seconds between looks at an unchanging cloud,
-    ``agent_silent_after`` that after which an agent without a word is taken for dead.
+    change; None takes the uid of the namespace kube-system, which never does. ``drift_interval``
+    is the number of seconds between looks at an unchanging cloud, ``agent_silent_after`` that
+    after which an agent without a word is taken for dead.
     """
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"),
@@ -92,7 +93,9 @@ def run(
 class Controller:
     """What runs while this replica leads."""
 
-    def __init__(self, namespace: str, cluster_id: str, pace: Pace, elector: Elector) -> None:
+    def __init__(
+        self, namespace: str, cluster_id: str | None, pace: Pace, elector: Elector
+    ) -> None:
         self._namespace = namespace
         self._cluster_id = cluster_id
         self._pace = pace
@@ -173,7 +176,7 @@ class Controller:
             connect=functools.partial(connect, observe=self.ears.called),
             ears=self.ears,
             namespace=self._namespace,
-            cluster_id=self._cluster_id,
+            cluster_id=self._cluster_id or await kube.cluster_uid(),
             pace=self._pace,
             elector=self._elector,
         )
