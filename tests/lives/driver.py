@@ -24,7 +24,7 @@ from tests.lives.store import Store
 from tests.simcloud.sdk import Sdk
 
 UID = "11111111-2222-3333-4444-555555555555"
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 780.0
 """After which a scene is believed not to come to its end."""
 REST_SECONDS = 130.0
 """Two listings and more of an unchanging cloud."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import uuid
@@ -95,7 +96,7 @@ def test_a_region_that_throttles_for_ten_minutes_is_asked_seldom_and_served_afte
     outcome = stage.run(WHOLE, trouble=outage)
     assert outcome.complaints == []
     assert outcome.seconds > OUTAGE_SECONDS
-    refused = sum(each.code == "throttle" for each in outcome.log)
+    refused = sum(each.code.startswith("Throttling") for each in outcome.log)
     # Five listings and one change, each of which backs off to once in a minute.
     assert 0 < refused <= 6 * (OUTAGE_SECONDS / 60 + 8)
 
@@ -107,14 +108,13 @@ def test_a_creation_under_another_token_each_time_would_be_caught(
     unseen = Mishap.read("CreateHaVip#1:dies-unseen")
     assert stage.run(MEMBERS, unseen).doubled == 0
     monkeypatch.setattr(Tokens, "of", lambda *_: uuid.uuid4().hex)
-    assert stage.run(MEMBERS, unseen).doubled == 1
+    assert stage.run(MEMBERS, unseen).doubled
 
 
 def test_an_eip_that_is_left_would_be_caught(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("havip.controller.plan.teardown._eip", lambda *_: None)
-    outcome = theatre.stage("instant").run(
-        LIVES["eip edited"], Mishap.read("ReleaseEipAddress#1:edits-before")
-    )
-    assert outcome.leaked
+    teardown = importlib.import_module("havip.controller.plan.teardown")
+    monkeypatch.setattr(teardown, "dispose", lambda *_, **__: (None, False))
+    monkeypatch.setattr(teardown, "nothing_left", lambda *_: True)
+    assert theatre.stage("instant").run(WHOLE).leaked

@@ -143,7 +143,8 @@ class Poller(Generic[T]):
             if not isinstance(error, CloudError):
                 return min(REFUSED_SECONDS, self._pace.retry)
             backoff: float = self._pace.backoff * 2 ** min(self._failures - 1, 10)
-            return error.retry_after or min(backoff, LONGEST_BACKOFF_SECONDS)
+            # What a throttling cloud asks for is short, and the same each time.
+            return max(error.retry_after or 0.0, min(backoff, LONGEST_BACKOFF_SECONDS))
         self.error = None
         self._failures = 0
         number = self.latest.number + 1 if self.latest else 1
