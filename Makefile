@@ -6,19 +6,28 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sim sim-cloud scale lab lab-down crds policies
+.PHONY: help setup demo test e2e rights lint sim sim-cloud scale image audit lab lab-down crds \
+	chart policies metrics dashboard
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what this machine lacks: virtual environment, Debian packages, control plane
-	@$(SETUP) environment system controlplane
+	@$(SETUP) environment system controlplane helm
 
 demo: setup ## Watch a HaVip live through an instance's death and an API outage, in a minute
 	@PYTHONPATH=e2e $(IN)/python -m demo $(ARGS)
 
 test: setup ## Run all tests; ARGS="-k name" picks some
+	@$(SETUP) prometheus
 	@$(IN)/pytest $(ARGS)
+
+e2e: setup ## Install, hurt, upgrade and remove the operator on a whole cluster, in about 10 minutes
+	@$(SETUP) cluster
+	@PYTHONPATH=e2e $(IN)/python -m rehearsal $(ARGS)
+
+rights: setup ## Take each rule of the chart's away in turn, and see something refused; 5 minutes
+	@$(IN)/pytest -m slow tests/chart $(ARGS)
 
 lint: ## Check style, types and which package may import which
 	@$(SETUP) environment
@@ -38,6 +47,13 @@ sim-cloud: ## Let the controller die, and the cloud fail it, at every call; REPL
 scale: setup ## Have fifty HaVips made, and compare the time with the least that it can take
 	@PYTHONPATH=operator:e2e:. $(IN)/python -m tests.controller.scale $(ARGS)
 
+image: ## Build the images of agent and controller here, without a registry, as root
+	@$(SETUP) environment images
+	@PYTHONPATH=e2e $(IN)/python -m lab.images
+
+audit: ## List what the images are made of (SBOM) and look for known holes in it; needs a network
+	@PYTHONPATH=e2e $(PYTHON) -m audit
+
 lab: setup ## Start a cluster on this machine that stays up, and print what to try
 	@PYTHONPATH=e2e $(IN)/python -m lab.standing up $(ARGS)
 
@@ -47,7 +63,20 @@ lab-down: ## End the cluster that `make lab` started
 crds: ## Write crds/*.yaml anew from the models in havip.api
 	@$(SETUP) environment
 	@$(IN)/havip crds --output crds
+	@$(IN)/havip crds --output charts/havip-operator/files/crds
+
+chart: ## Lint the chart and write its README.md anew from values.yaml
+	@$(SETUP) environment helm
+	@PYTHONPATH=e2e $(IN)/python -m lab.chart
 
 policies: ## Write docs/ram/*.json anew from the table in havip.cloud.actions
 	@$(SETUP) environment
 	@$(IN)/havip policy --output docs/ram
+
+metrics: ## Write docs/metrics.md anew from the tables in measures.py
+	@$(SETUP) environment
+	@$(IN)/havip metrics > docs/metrics.md
+
+dashboard: setup ## Ask the dashboard's queries of a Prometheus that scraped a lab, and draw the answers
+	@$(SETUP) prometheus
+	@PYTHONPATH=e2e $(IN)/python -m lab.dashboard --picture docs/images/dashboard.png

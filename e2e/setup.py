@@ -1,4 +1,4 @@
-"""Install what `make demo` and `make test` need, on a machine with Python 3.11, make and git.
+"""Install what `make demo`, `make test` and `make e2e` need on a machine with Python, make and git.
 
 Standard library only, because it runs before there is a virtual environment. Each goal named on
 the command line looks first whether it has been reached, so a second run takes no time.
@@ -6,6 +6,10 @@ the command line looks first whether it has been reached, so a second run takes 
     environment     .venv, as uv.lock says
     system          Debian packages: the network tools the lab drives
     controlplane    etcd and kube-apiserver
+    helm            Helm, which renders the chart, whose rights the lab runs under
+    images          what `make image` builds with
+    cluster         what `make e2e` needs besides: the rest of Kubernetes and a container runtime
+    prometheus      Prometheus and promtool, for the tests of metrics and alerts
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lab import binaries
+from lab import binaries, prometheus
 from lab.progress import step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +39,13 @@ DEBIAN_PACKAGES = {
     "util-linux": "setpriv",
     "curl": "curl",
 }
+IMAGE_PACKAGES = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+CLUSTER_PACKAGES = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "busybox-static": "busybox",
+}
 
 
 class SetupError(Exception):
@@ -47,6 +58,10 @@ def main(goals: Sequence[str]) -> int:
         "environment": make_environment,
         "system": install_system_packages,
         "controlplane": prepare_controlplane,
+        "helm": prepare_helm,
+        "images": install_image_tools,
+        "cluster": prepare_cluster,
+        "prometheus": fetch_prometheus,
     }
     try:
         _require_python()
@@ -72,10 +87,10 @@ def make_environment() -> None:
     wanted = _fingerprint(ROOT / "pyproject.toml", ROOT / "uv.lock")
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    uv = _uv()
+    installer = uv()
     with step("installing the Python packages into .venv", "about 1 min the first time"):
         _run(
-            uv,
+            installer,
             "sync",
             "--quiet",
             "--locked",
@@ -88,30 +103,70 @@ def make_environment() -> None:
 
 def install_system_packages() -> None:
     """Install the missing Debian packages when we are root; else say how."""
-    missing = [package for package, thing in DEBIAN_PACKAGES.items() if not _is_there(thing)]
+    _install("the network tools of the lab are", DEBIAN_PACKAGES)
+
+
+def install_image_tools() -> None:
+    """Install what builds images here: no test needs it, so neither does set-up for them."""
+    _install("the tools that build images are", IMAGE_PACKAGES)
+
+
+def prepare_cluster() -> None:
+    """Have a container runtime, what builds images, and the programs that make a cluster."""
+    _install("the container runtime and its tools are", IMAGE_PACKAGES | CLUSTER_PACKAGES)
+    _have_binaries(binaries.find_cluster, binaries.find_or_build_cluster)
+    prepare_helm()
+
+
+def prepare_controlplane() -> None:
+    """Have etcd and kube-apiserver, building them if need be."""
+    _have_binaries(binaries.find, binaries.find_or_build)
+
+
+def prepare_helm() -> None:
+    """Have Helm, building it if need be."""
+    _have_binaries(binaries.find_helm, binaries.find_or_build_helm)
+
+
+def _install(what: str, packages: Mapping[str, str]) -> None:
+    missing = [package for package, thing in packages.items() if not _is_there(thing)]
     if not missing:
         return
     command = f"apt-get install --yes --no-install-recommends {' '.join(missing)}"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise SetupError(f"the network tools of the lab are missing. Run: sudo {command}")
+        raise SetupError(f"{what} missing. Run: sudo {command}")
     with step(f"installing {', '.join(missing)}", "under 1 min"):
         _apt("update", "--quiet")
         _apt(*command.split()[1:])
 
 
-def prepare_controlplane() -> None:
-    """Have etcd and kube-apiserver, building them if need be."""
-    if binaries.find() is not None:
+def _have_binaries(find: Callable[[], object], build: Callable[[], object]) -> None:
+    if find() is not None:
         return
     # The build may want uv to fetch Go with, and the one of the bootstrap is not on PATH.
     os.environ["PATH"] = f"{BOOTSTRAP / 'bin'}:{os.environ.get('PATH', os.defpath)}"
     try:
-        binaries.find_or_build()
+        build()
     except binaries.BinariesMissingError as trouble:
         raise SetupError(str(trouble)) from trouble
 
 
-def _uv() -> str:
+def fetch_prometheus() -> None:
+    """Have Prometheus and promtool, from Debian's package."""
+    if prometheus.find("prometheus") and prometheus.find("promtool"):
+        return
+    if shutil.which("apt-get") is None:
+        raise SetupError("Prometheus is missing: install it, promtool included, and put it on PATH")
+    with step("fetching Prometheus", "under 1 min"):
+        if os.geteuid() == 0:
+            _apt("update", "--quiet")
+        try:
+            prometheus.unpack()
+        except subprocess.CalledProcessError as trouble:
+            raise SetupError(f"Prometheus cannot be fetched:\n{trouble.stderr}") from trouble
+
+
+def uv() -> str:
     """Return a uv: the installed one, else one from PyPI in a virtual environment of its own."""
     found = shutil.which("uv")
     # A shim of a version manager may be on PATH and still have nothing behind it.

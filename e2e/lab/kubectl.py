@@ -45,12 +45,14 @@ class KubernetesAccess:
         """A kubeconfig that may do everything."""
         return self.kubeconfig(ADMIN)
 
-    def kubeconfig(self, identity: str) -> Path:
+    def kubeconfig(self, identity: str, *, node: str | None = None) -> Path:
         """Write a kubeconfig for a user, or for a ServiceAccount given as "namespace/name".
 
-        The ServiceAccount must exist; its token is a bound one, good for a day.
+        The ServiceAccount must exist; its token is a bound one, good for a day. With `node` it is
+        bound to that node, as the token of a pod that runs there.
         """
-        path = self.directory / f"{identity.replace('/', '.')}.kubeconfig"
+        suffix = f".{node}" if node else ""
+        path = self.directory / f"{identity.replace('/', '.')}{suffix}.kubeconfig"
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -61,19 +63,22 @@ class KubernetesAccess:
                     "cluster": {"server": self.url, "certificate-authority": str(self.ca_file)},
                 }
             ],
-            "users": [{"name": identity, "user": {"token": self.token(identity)}}],
+            "users": [{"name": identity, "user": {"token": self.token(identity, node=node)}}],
             "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": identity}}],
         }
         # JSON is YAML, and every reader of a kubeconfig reads YAML.
         write_private(path, json.dumps(config, indent=1))
         return path
 
-    def token(self, identity: str) -> str:
+    def token(self, identity: str, *, node: str | None = None) -> str:
         """Return the bearer token of a user, or of a ServiceAccount given as "namespace/name"."""
         namespace, slash, name = identity.partition("/")
         if not slash:
             return self._tokens[identity]
-        return self.kubectl("create", "token", name, "-n", namespace, "--duration=24h").strip()
+        bound = ("--bound-object-kind=Node", f"--bound-object-name={node}") if node else ()
+        return self.kubectl(
+            *("create", "token", name, "-n", namespace, "--duration=24h", *bound)
+        ).strip()
 
     def kubectl(self, *arguments: str, input: str | None = None, user: str = ADMIN) -> str:
         """Run the real kubectl and return what it printed.

@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import IO, Literal
 
@@ -88,6 +88,21 @@ def mac_of(address: str) -> str:
 
 CLIENT = Machine("client", "10.77.0.50")
 CONTROLLER = Machine("controller", "10.77.0.5")
+
+
+def node_machines(nodes: int, second_subnet: str | None = None) -> dict[str, Machine]:
+    """Return node1 and on by name, each with a second interface if there is a subnet for it."""
+    return {
+        f"node{n}": Machine(f"node{n}", f"10.77.0.{10 + n}", _second(second_subnet, n))
+        for n in range(1, nodes + 1)
+    }
+
+
+def _second(subnet: str | None, number: int) -> IPv4Interface | None:
+    if subnet is None:
+        return None
+    network = IPv4Network(subnet)
+    return IPv4Interface(f"{network[60 + number]}/{network.prefixlen}")
 
 
 def enter(machine: str) -> list[str]:

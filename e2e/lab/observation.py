@@ -17,6 +17,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Outage:
+    """A time without an answer, from the first probe that was lost to the first answered after."""
+
+    began: float
+    """Seconds of the monotonic clock."""
+    seconds: float
+    """Infinite when the answers never came back."""
+    before: str
+    """The node that answered last; empty if none had."""
+    after: str
+    """The node that answered next; empty if none did."""
+
+
+@dataclass(frozen=True)
 class ProbeReport:
     """What a client saw, probe by probe, in the order sent."""
 
@@ -29,19 +43,25 @@ class ProbeReport:
         return sum(probe.answered is None for probe in self.probes)
 
     @property
-    def outage(self) -> float:
-        """Return the longest time without an answer, in seconds.
-
-        From the first probe that was lost to the first one answered after it. Infinite when the
-        answers never came back.
-        """
-        longest, began = 0.0, None
+    def outages(self) -> tuple[Outage, ...]:
+        """Return every time without an answer, in order."""
+        found: list[Outage] = []
+        began, before = None, ""
         for probe in self.probes:
-            if probe.answered is None:
+            if probe.node is None:
                 began = probe.sent if began is None else began
-            elif began is not None:
-                longest, began = max(longest, probe.sent - began), None
-        return float("inf") if began is not None else longest
+                continue
+            if began is not None:
+                found.append(Outage(began, probe.sent - began, before, probe.node))
+            began, before = None, probe.node
+        if began is not None:
+            found.append(Outage(began, float("inf"), before, ""))
+        return tuple(found)
+
+    @property
+    def outage(self) -> float:
+        """Return the longest time without an answer, in seconds."""
+        return max((outage.seconds for outage in self.outages), default=0.0)
 
     @property
     def answered_by(self) -> tuple[str, ...]:

@@ -37,9 +37,10 @@ class Stage:
 
     def command(self, line: str, output: str) -> None:
         """Show a command and what it printed."""
-        self.console.print(f"[bold cyan]$ {line}")
+        # A table of kubectl's has its own width.
+        self.console.print(f"[bold cyan]$ {line}", soft_wrap=True)
         if output.strip():
-            self.console.print(output.rstrip(), markup=False)
+            self.console.print(output.rstrip(), markup=False, soft_wrap=True)
 
     def yaml(self, text: str) -> None:
         """Show a manifest."""

@@ -1,4 +1,4 @@
-"""The lab's witnesses: the client's probe, the kernels' owners, and ARP on the bridge.
+"""The lab's witnesses: the client's probe, the kernels' owners, ARP on the bridge, readiness.
 
 Each is a program in its place that writes lines to a file; reading the file gives the report.
 """
@@ -19,6 +19,7 @@ UDP_PORT = 7777
 HTTP_PORT = 80
 PROBE_MILLISECONDS = 5
 OWNER_SAMPLE_MILLISECONDS = 4
+READY_SAMPLE_MILLISECONDS = 10
 READY_LINE = "ready\n"
 READY_SECONDS = 10
 
@@ -118,6 +119,25 @@ class OwnerWatch(_Witness):
                 gap = float(words[1])
         spans += [Ownership(node, since, None) for node, since in began.items()]
         return OwnerReport(tuple(sorted(spans, key=lambda span: span.began)), gap)
+
+
+class ReadyWatch(_Witness):
+    """Asks a page every 10 ms whether all is well, as a kubelet's readiness probe would."""
+
+    @classmethod
+    def start(cls, machine: str, url: str, log: Path) -> ReadyWatch:
+        """Start to ask from a machine."""
+        command = program("ready_watch", url, READY_SAMPLE_MILLISECONDS)
+        return cls(Program("ready-watch", command, machine=machine, log=log))
+
+    def stop(self) -> tuple[tuple[str, float], ...]:
+        """Stop asking and return all changes."""
+        self._program.kill()
+        return self.changes()
+
+    def changes(self) -> tuple[tuple[str, float], ...]:
+        """Return each change so far: "well" or "ill", and when, in seconds since the boot."""
+        return tuple((state, float(at)) for state, at in self._lines())
 
 
 class ArpCapture(_Witness):

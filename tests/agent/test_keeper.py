@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from havip.agent.epochs import Epochs
+from havip.agent.measures import REGISTER_CALLS
 from havip.agent.report import status_of_keepers
 from havip.api.havipnode import HaVipNodeStatus
 
@@ -110,3 +111,41 @@ async def test_without_a_disk_to_keep_epochs_on_nothing_is_claimed(
     tmp_path.unlink()
     tmp_path.mkdir()
     await eventually(lambda: stage.keeper.possession.owned)
+
+
+def register_calls(stage: Stage) -> dict[tuple[str, str], float]:
+    """How many calls there were, by action and result."""
+    return {
+        (sample.labels["action"], sample.labels["result"]): sample.value
+        for family in stage.node.ledger.collect()
+        if family.name == REGISTER_CALLS.name
+        for sample in family.samples
+        if sample.name.endswith("_count")
+    }
+
+
+async def test_an_ownership_is_counted_by_its_reason(stage: Stage) -> None:
+    await stage.acquire()
+    assert stage.keeper.tally.takeovers["vacant"] == 1
+    assert sum(stage.keeper.tally.takeovers.values()) == 1
+
+
+async def test_calls_to_the_register_are_counted_by_their_result(stage: Stage) -> None:
+    await stage.acquire()
+    stage.register.away = True
+    await eventually(lambda: register_calls(stage).get(("write", "unknown"), 0) > 0)
+    assert register_calls(stage)["write", "confirmed"] > 0
+
+
+async def test_what_was_ridden_through_is_counted_while_the_register_is_away(
+    stage: Stage,
+) -> None:
+    await stage.acquire()
+
+    def ridden() -> float:
+        tally, owned = stage.keeper.tally, stage.keeper.possession.owned
+        return tally.ridden(owned=owned, now=stage.node.clock())
+
+    assert ridden() == 0
+    stage.register.away = True
+    await eventually(lambda: ridden() > 0)

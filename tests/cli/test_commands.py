@@ -31,6 +31,15 @@ def test_the_committed_crds_are_those_it_writes(
     assert files == committed
 
 
+def test_the_committed_reference_of_metrics_is_the_one_it_prints(
+    pytestconfig: pytest.Config,
+) -> None:
+    printed = CliRunner().invoke(app, ["metrics"])
+
+    assert printed.exit_code == 0
+    assert printed.output == (pytestconfig.rootpath / "docs" / "metrics.md").read_text()
+
+
 @pytest.mark.parametrize("module", ["kopf", "kubernetes", "alibabacloud_vpc20160428", "aiohttp"])
 def test_the_command_line_itself_loads_no_heavy_library(module: str) -> None:
     question = f"import sys, havip.cli.app; sys.exit({module!r} in sys.modules)"

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from havip.controller.health import serve
+from havip.controller.measures import HAVIPS, RECONCILES
+from havip.metrics import Ledger, Reading, States
 
 
 class Page:
@@ -18,7 +20,9 @@ class Page:
 
     def __init__(self) -> None:
         self.facts: dict[str, Any] = {"healthy": True, "leading": False, "havips": 3}
-        self.server = serve("127.0.0.1:0", lambda: self.facts)
+        self.ledger = Ledger()
+        states = States(lambda: [Reading(HAVIPS, (), self.facts["havips"])])
+        self.server = serve("127.0.0.1:0", lambda: self.facts, states, self.ledger)
 
     def get(self, path: str) -> tuple[int, str]:
         url = f"http://127.0.0.1:{self.server.server_address[1]}{path}"
@@ -49,11 +53,13 @@ def test_an_unhealthy_controller_is_answered_with_500(page: Page) -> None:
     assert page.get("/healthz")[0] == 500
 
 
-def test_the_facts_are_metrics_too(page: Page) -> None:
+def test_metrics_tell_what_is_so_and_what_happened(page: Page) -> None:
+    page.ledger.observe(RECONCILES, "ok", value=0.2)
     status, body = page.get("/metrics")
     assert status == 200
-    assert "havip_controller_havips 3.0" in body
-    assert "havip_controller_leading 0.0" in body
+    assert "havip_havips 3.0" in body
+    assert 'havip_reconcile_duration_seconds_count{result="ok"} 1.0' in body
+    assert "process_resident_memory_bytes" in body
 
 
 def test_nothing_else_is_there(page: Page) -> None:

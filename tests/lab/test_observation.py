@@ -41,6 +41,14 @@ def test_an_outage_that_did_not_end_is_endless() -> None:
     assert probes("a", None).outage == float("inf")
 
 
+def test_each_outage_tells_when_it_began_and_who_answered_before_and_after() -> None:
+    first, second = probes("a", None, "b", "b", None, None).outages
+
+    assert (first.began, first.seconds) == pytest.approx((0.1, 0.1))
+    assert (first.before, first.after) == ("a", "b")
+    assert (second.before, second.after, second.seconds) == ("b", "", float("inf"))
+
+
 def test_the_nodes_that_answered_are_told_in_turns() -> None:
     assert probes("a", "a", None, "b", "a").answered_by == ("a", "b", "a")
 

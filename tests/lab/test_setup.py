@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import setup as set_up
-from lab import binaries
+from lab import binaries, prometheus
 
 
 def install(folder: Path, *programs: str) -> Path:
@@ -58,6 +58,45 @@ def test_a_place_with_one_of_the_two_does_not_count(
     assert found.etcd.parent == cache
 
 
+def test_a_cluster_is_made_of_programs_from_one_place(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = install(nowhere / "half", "kubelet", "kube-scheduler")
+    monkeypatch.setenv("PATH", str(half))
+    binaries.cache_folder().parent.mkdir(parents=True)
+    assert binaries.find_cluster() is None
+
+    cache = install(binaries.cache_folder(), *binaries.CLUSTER)
+
+    found = binaries.find_cluster()
+    assert found is not None
+    assert found.kubelet.parent == cache
+
+
+def test_the_api_does_with_less_than_a_cluster(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(install(nowhere / "api", "etcd", "kube-apiserver")))
+
+    assert binaries.find() is not None
+    assert binaries.find_cluster() is None
+
+
+def test_helm_on_the_path_comes_before_the_one_that_was_built(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = nowhere / "cache" / f"helm-{binaries.HELM_VERSION}"
+    cache.parent.mkdir()
+    assert binaries.find_helm() is None
+    install(cache, "helm")
+    assert binaries.find_helm() == cache / "helm"
+
+    on_path = install(nowhere / "own", "helm")
+    monkeypatch.setenv("PATH", str(on_path))
+
+    assert binaries.find_helm() == on_path / "helm"
+
+
 def test_without_go_and_uv_the_user_is_told_what_to_install(
     nowhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +125,7 @@ def test_an_environment_that_is_as_the_lock_file_says_is_left_alone(
 ) -> None:
     synced = []
     monkeypatch.setattr(set_up, "ENVIRONMENT", tmp_path)
-    monkeypatch.setattr(set_up, "_uv", lambda: "uv")
+    monkeypatch.setattr(set_up, "uv", lambda: "uv")
     monkeypatch.setattr(set_up, "_run", lambda *command: synced.append(command))
     assert set_up.main(["environment"]) == 0
     capsys.readouterr()
@@ -95,3 +134,21 @@ def test_an_environment_that_is_as_the_lock_file_says_is_left_alone(
 
     assert len(synced) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_an_unpacked_prometheus_is_found_without_being_installed(nowhere: Path) -> None:
+    assert prometheus.find("promtool") is None
+    programs = prometheus.cache_folder() / "usr" / "bin"
+    programs.parent.mkdir(parents=True)
+    install(programs, "prometheus", "promtool")
+
+    assert prometheus.find("promtool") == programs / "promtool"
+    assert set_up.main(["prometheus"]) == 0
+
+
+def test_where_no_package_can_be_fetched_the_user_is_told_to_bring_prometheus(
+    nowhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set_up.main(["prometheus"]) == 1
+
+    assert "put it on PATH" in capsys.readouterr().err

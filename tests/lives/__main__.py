@@ -48,6 +48,7 @@ def main() -> int:
     parser.add_argument("--life", choices=LIVES, action="append", help="run only this one")
     parser.add_argument("--profile", choices=PROFILES, default="instant", help="the cloud's pace")
     parser.add_argument("--processes", type=int, default=PROCESSES)
+    parser.add_argument("--fault", action="append", help="try only this one")
     parser.add_argument("--part", type=int, default=1, help="run one mishap in so many")
     parser.add_argument("--replay", metavar="LIFE[:CALL#NUMBER:FAULT]", help="print one life")
     options = parser.parse_args()
@@ -65,6 +66,7 @@ def main() -> int:
         tasks += [
             Task(name, each, options.profile, options.seed)
             for each in mishaps(undisturbed.calls, scenes, options.seed)
+            if not options.fault or each.kind in options.fault
         ][options.seed % options.part :: options.part]
 
     def done(task: Task, outcome: Outcome) -> None:
@@ -97,8 +99,18 @@ def replay(text: str, profile: str, seed: int) -> int:
 
 def table(rows: dict[str, Row]) -> str:
     """Return what came of the lives with a mishap."""
-    head = ("life", "calls", "lives", "deaths", "faults", "leaked", "doubled", "failed", "seconds")
-    lines = [head] + [
+    head: tuple[object, ...] = (
+        "life",
+        "calls",
+        "lives",
+        "deaths",
+        "faults",
+        "leaked",
+        "doubled",
+        "failed",
+        "seconds",
+    )
+    lines: list[tuple[object, ...]] = [head] + [
         (
             name,
             len(row.undisturbed.calls),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import random
@@ -53,16 +54,8 @@ UNREADABLE = (
 LATE = (FaultKind.STALE, FaultKind.EMPTY)
 """The answer is of the past, or of a replica that knows nothing yet."""
 
-CHANGES = (
-    *DEATHS,
-    Blow.DIES_UNSEEN,
-    Blow.DROPS_UNSEEN,
-    *EDITS,
-    *LOST,
-    *REFUSED,
-    *UNREADABLE,
-    FaultKind.HANG,
-)
+UNSEEN = (Blow.DIES_UNSEEN, Blow.DROPS_UNSEEN)
+CHANGES = (*DEATHS, *UNSEEN, *EDITS, *LOST, *REFUSED, *UNREADABLE, FaultKind.HANG)
 LOOKS = (LOST, REFUSED, UNREADABLE, LATE)
 
 PROFILES: dict[str, Profile] = {
@@ -123,7 +116,10 @@ class Theatre:
 
 @functools.cache
 def _theatre(_process: int) -> Theatre:
-    return Theatre()
+    theatre = Theatre()
+    # Its threads must end before the interpreter does.
+    atexit.register(theatre.close)
+    return theatre
 
 
 def run(task: Task) -> Outcome:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from havip.api.conditions import ConditionType
@@ -70,6 +72,11 @@ class Stage:
     cloud: RunningCloud
     moments: moments.Moments
 
+    @cached_property
+    def sdk(self) -> Sdk:
+        """The console of those who were there before."""
+        return Sdk(self.cloud.endpoint)
+
     def run(
         self,
         life: Life,
@@ -111,7 +118,7 @@ class _User:
         self._rests = rests
         self._trouble = trouble
         self._control.reset(seed)
-        self._adopted = life.before(Sdk(stage.cloud.endpoint), stage.moments.pass_by)
+        self._adopted = life.before(stage.sdk, stage.moments.pass_by)
         self._control.clear_calls()
         mishap = outcome.mishap
         self._store = Store()
@@ -126,7 +133,7 @@ class _User:
             SHORT_READ_MILLIS if slow else READ_MILLIS,
         )
         self._state = self._control.state()
-        self._before = picture(self._named(self._control.state()))
+        self._before = picture(self._named(copy.deepcopy(self._state)))
         self._chronicle = Chronicle()
         self._hurried = False
 

@@ -153,6 +153,6 @@ class Life:
     name: str
     scenes: tuple[Scene, ...]
     before: Callable[[Sdk, Callable[[], None]], str] = nothing_before
-    """Makes what others have, given how to wait for the cloud, and returns the id of the HaVip among it."""
+    """Makes what others have, given how to wait, and returns the id of the HaVip among it."""
     takes: tuple[str, ...] = ()
     """Ids of what others made that the user gives away: it may be changed, too."""

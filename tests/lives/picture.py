@@ -65,7 +65,8 @@ class Picture:
     @property
     def ours(self) -> int:
         """How many things bear our tags."""
-        return sum(each.ours for each in (*self.ha_vips.values(), *self.eips.values()))
+        things: list[HaVip | Eip] = [*self.ha_vips.values(), *self.eips.values()]
+        return sum(each.ours for each in things)
 
 
 NOTHING = Picture({}, {}, {})

@@ -1,11 +1,15 @@
 """A node's service: answers UDP probes and HTTP with the node's name, from the address asked.
 
 responder.py NAME UDP_PORT HTTP_PORT
+
+When asked to end (SIGTERM) it closes its pages at once, so that a health check sees it, and answers
+probes until it is killed: what is under way is served while another node takes over.
 """
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import struct
 import sys
@@ -31,8 +35,8 @@ def answer_probes(name: bytes, port: int) -> None:
                 server.sendmsg([data + name], [(socket.IPPROTO_IP, IP_PKTINFO, source)], 0, sender)
 
 
-def serve_pages(name: str, port: int) -> None:
-    """Answer every GET with our name, for ever."""
+def pages(name: str, port: int) -> ThreadingHTTPServer:
+    """Return a server that answers every GET with our name."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -45,10 +49,12 @@ def serve_pages(name: str, port: int) -> None:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    ThreadingHTTPServer(("0.0.0.0", port), Page).serve_forever()
+    return ThreadingHTTPServer(("0.0.0.0", port), Page)
 
 
 if __name__ == "__main__":
     own_name, udp_port, http_port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    threading.Thread(target=serve_pages, args=(own_name, http_port), daemon=True).start()
+    server = pages(own_name, http_port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: server.socket.close())
     answer_probes(own_name.encode(), udp_port)

@@ -24,6 +24,8 @@ module          what it meets
 `instance`      the cloud's metadata service: who this node is in the cloud
 `report`        this node's HaVipNode
 `epochs`        the highest epoch seen, on disk
-`metrics`       Prometheus metrics and the page of facts
+`measures`      what the metrics mean; `tally` counts for one HaVip
+`metrics`       the facts and the metrics, read when somebody asks
+`pages`         serves them
 ==============  ======================================================================
 """

@@ -17,10 +17,12 @@ from typing import Any
 
 from havip.agent.health import Checks
 from havip.agent.kube import KubeError, Object
+from havip.agent.measures import REGISTER_CALLS
 from havip.agent.node import Node
 from havip.agent.objects import Assignment
 from havip.agent.possession import Possession
 from havip.agent.register import LeaseRegister, to_record
+from havip.agent.tally import Tally
 from havip.election.actions import (
     Acquired,
     Action,
@@ -40,11 +42,13 @@ from havip.election.events import (
     Leave,
     Outcome,
     ReadFailed,
+    Received,
     Seen,
     SettingsChanged,
     Tick,
 )
 from havip.election.machine import Election
+from havip.election.messages import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class Keeper:
         self.assignment = assignment
         self.register = register
         self.possession = Possession(node, assignment)
+        self.tally = Tally()
         self.left = asyncio.Event()
         self.leaving = False
         self.last_answer: float | None = None
@@ -158,6 +163,8 @@ class Keeper:
     def handle(self, event: Event) -> None:
         """Hand an event to the election, and see to what it asks for."""
         self.last_tick = self._node.clock()
+        if isinstance(event, Received) and isinstance(event.message, Heartbeat):
+            self.tally.heard(event.sender, event.message)
         try:
             actions = self._election.handle(event, self.last_tick)
         except Exception:
@@ -252,6 +259,7 @@ class Keeper:
                     self.handle(Answered(action.record.write, Outcome.REFUSED))
             case Send(to, message):
                 self._node.peers.send(to, self.assignment.uid, message)
+                self.tally.sent += isinstance(message, Heartbeat)
             case Hold(until):
                 await self.possession.hold(until)
             case Settle():
@@ -267,6 +275,7 @@ class Keeper:
                 await asyncio.to_thread(self._remember, epoch)
             case Acquired():
                 self.possession.acquire(action)
+                self.tally.takeovers[action.reason] += 1
             case Left():
                 log.info("%s: left", self._name)
                 self.left.set()
@@ -296,20 +305,29 @@ class Keeper:
     # -- the register -----------------------------------------------------------------------------
 
     async def _read(self, timeout: float) -> None:
+        began = self._node.clock()
         try:
             record = await self.register.read(timeout)
         except (KubeError, KeyError, ValueError) as error:
             log.debug("%s: read: %s", self._name, error)
+            self._measure("read", Outcome.UNKNOWN, began)
             self.handle(ReadFailed())
             return
-        self.last_answer = self._node.clock()
+        self._measure("read", Outcome.CONFIRMED, began)
         self.handle(Seen(record, fresh=True))
 
     async def _write(self, write: Write) -> None:
+        began = self._node.clock()
         answered = await self.register.write(write.record, write.timeout)
-        if answered.version:
-            self.last_answer = self._node.clock()
+        self._measure("write", answered.outcome, began)
         self.handle(answered)
+
+    def _measure(self, action: str, outcome: Outcome, began: float) -> None:
+        now, answered = self._node.clock(), outcome is not Outcome.UNKNOWN
+        if answered:
+            self.last_answer = now
+        self._node.ledger.observe(REGISTER_CALLS, action, outcome.value, value=now - began)
+        self.tally.asked_register(answered=answered, owned=self.possession.owned, now=now)
 
     # -- tasks ------------------------------------------------------------------------------------
 

@@ -86,6 +86,9 @@ class Kube:
     def __init__(self, http: httpx2.AsyncClient) -> None:
         """Use an HTTP client that has the server's address, trust and credentials."""
         self._http = http
+        self.unanswered_since: float | None = None
+        """When the first of the calls was made in vain that no answer came after; seconds of the
+        event loop's clock."""
 
     @classmethod
     def from_environment(cls) -> Kube:
@@ -116,11 +119,15 @@ class Kube:
     ) -> Object:
         # One deadline over everything, the wait for a connection included: a timeout per read
         # would let a slow server stretch a call without end.
+        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout):
                 response = await self._http.request(method, path, json=body, timeout=timeout)
         except (TimeoutError, httpx2.HTTPError, OSError) as error:
+            if self.unanswered_since is None:
+                self.unanswered_since = began
             raise NoAnswerError(f"{method} {path}: {error or type(error).__name__}") from error
+        self.unanswered_since = None
         if response.is_client_error and response.status_code != _REQUEST_TIMEOUT:
             raise RefusedError(response.status_code, _message(response))
         if not response.is_success:

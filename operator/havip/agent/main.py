@@ -26,10 +26,11 @@ from havip.agent.fence import Fence, Holds, open_fence
 from havip.agent.interfaces import NetworkInterfaces
 from havip.agent.kube import Kube, KubeError
 from havip.agent.loop import Loop
-from havip.agent.metrics import Facts, Pages
+from havip.agent.metrics import Facts, new_ledger
 from havip.agent.nftables import NftablesError
 from havip.agent.node import Node
 from havip.agent.objects import follow_havips, follow_nodes
+from havip.agent.pages import Pages
 from havip.agent.register import LeaseRegister
 from havip.agent.report import Reporter, interfaces_of, status_of_keepers
 from havip.agent.transport import Peers, read_keys
@@ -143,20 +144,24 @@ class Agent:
             clock,
             _utc,
             self._reporter.changed,
+            new_ledger(options.node),
         )
         self._loop = Loop(node, lambda uid: LeaseRegister(kube, options.namespace, uid, _utc))
         self._addresses.on_change = self._look
-        facts = Facts(self._loop.keepers, peers, self._announcer, self._fence, clock)
-        await self._serve(kube, peers, facts, keys)
+        facts = Facts(
+            self._loop.keepers, peers, self._announcer, self._fence, kube, clock, _version()
+        )
+        pages = Pages(options.node, facts, node.ledger)
+        await self._serve(kube, peers, pages, keys)
 
-    async def _serve(self, kube: Kube, peers: Peers, facts: Facts, keys: tuple[bytes, ...]) -> None:
+    async def _serve(self, kube: Kube, peers: Peers, pages: Pages, keys: tuple[bytes, ...]) -> None:
         options, loop = self._options, self._loop
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         host, _, port = options.listen.rpartition(":")
         try:
             await peers.open(options.node_address, options.peer_port)
-            server = await Pages(facts).open(host, int(port))
+            server = await pages.open(host, int(port))
         except (OSError, ValueError) as error:
             raise InvalidSpec(f"the agent cannot listen: {error}") from error
         works: list[Coroutine[Any, Any, None]] = [

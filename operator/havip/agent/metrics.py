@@ -1,26 +1,32 @@
-"""The page of facts and the metrics. They report; they judge nothing."""
+"""What there is to know of this agent, read when somebody asks: the facts and the metrics.
+
+They report; they judge nothing.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.registry import Collector
-
+from havip.agent import measures
 from havip.agent.announce import Announcer
 from havip.agent.fence import Fence, FenceKind
 from havip.agent.keeper import Keeper
+from havip.agent.kube import Kube
 from havip.agent.transport import Peers
+from havip.election.wire import Drop
+from havip.metrics import Ledger, Measure, Reading
 
-_LINE: Final = 4096
-_PATIENCE: Final = 5.0
+
+def new_ledger(node: str) -> Ledger:
+    """Return the ledger of a node's agent, with nothing counted yet."""
+    ledger = Ledger({"node": node})
+    # Known before the first time, as a rate over them wants it.
+    for reason in ("crash", "handover"):
+        for phase in ("acquired", "addressSet", "announced"):
+            ledger.observe(measures.OUTAGE, reason, phase, value=None)
+    return ledger
 
 
 def _facts_of(uid: str, keeper: Keeper, now: float) -> dict[str, Any]:
@@ -39,15 +45,42 @@ def _facts_of(uid: str, keeper: Keeper, now: float) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Facts(Collector):
-    """What there is to know of this agent, gathered when it is asked for."""
+def _readings_of(keeper: Keeper, now: float) -> Iterator[Reading]:
+    labels = (keeper.assignment.namespace, keeper.assignment.name)
+    possession, tally, timing = keeper.possession, keeper.tally, keeper.assignment.timing
+    owned = possession.owned
+    values: dict[Measure, float] = {
+        measures.OWNS: owned,
+        measures.HEALTHY: keeper.healthy,
+        measures.HOLD_LEFT: possession.until - now if owned else 0.0,
+        measures.ADDRESS_LEFT: max(0.0, possession.address_until - now),
+        measures.OBJECTIVE: timing.grant + timing.challenge,
+        measures.HEARTBEATS_SENT: tally.sent,
+        measures.HEARTBEATS_RECEIVED: tally.received,
+        measures.HEARTBEATS_LOST: tally.lost,
+        measures.RIDE_THROUGH: tally.ridden(owned=owned, now=now),
+        measures.ANNOUNCE_REQUESTS: possession.repeated,
+        measures.FAILURES: keeper.failures,
+    }
+    if possession.ownership is not None:
+        values[measures.EPOCH] = possession.ownership.acquired.epoch
+    for measure, value in values.items():
+        yield Reading(measure, labels, float(value))
+    for reason, count in tally.takeovers.items():
+        yield Reading(measures.TAKEOVERS, (*labels, reason), count)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Where to look."""
 
     keepers: Mapping[str, Keeper]
     peers: Peers
     announcer: Announcer
     fence: Fence
+    kube: Kube
     clock: Callable[[], float]
+    version: str
 
     def page(self) -> dict[str, Any]:
         """Return the facts as JSON: ages are in seconds, null where there was nothing yet."""
@@ -58,91 +91,21 @@ class Facts(Collector):
             "havips": [_facts_of(uid, keeper, now) for uid, keeper in self.keepers.items()],
         }
 
-    def collect(self) -> Iterable[Metric]:
-        """Return the metrics (called by prometheus-client)."""
-        now = self.clock()
-        labels = ("namespace", "name")
-        owns = GaugeMetricFamily("havip_owns", "1 where this node owns the HaVip", labels=labels)
-        healthy = GaugeMetricFamily("havip_healthy", "1 where the checks pass", labels=labels)
-        epoch = GaugeMetricFamily("havip_epoch", "Epoch of the ownership", labels=labels)
-        age = GaugeMetricFamily(
-            "havip_register_answer_age_seconds",
-            "Seconds since the register last answered",
-            labels=labels,
-        )
-        failures = CounterMetricFamily(
-            "havip_failures", "Failures of the agent itself", labels=labels
-        )
-        repeated = CounterMetricFamily(
-            "havip_announce_requests",
-            "Times that the address was announced anew because the cloud did not follow",
-            labels=labels,
-        )
+    def readings(self) -> Iterator[Reading]:
+        """Return what is so now."""
+        now, unanswered = self.clock(), self.kube.unanswered_since
         for keeper in self.keepers.values():
-            names = (keeper.assignment.namespace, keeper.assignment.name)
-            owns.add_metric(names, float(keeper.possession.owned))
-            healthy.add_metric(names, float(keeper.healthy))
-            failures.add_metric(names, keeper.failures)
-            repeated.add_metric(names, keeper.possession.repeated)
-            if keeper.possession.ownership is not None:
-                epoch.add_metric(names, keeper.possession.ownership.acquired.epoch)
-            if keeper.last_answer is not None:
-                age.add_metric(names, now - keeper.last_answer)
-        dropped = CounterMetricFamily(
-            "havip_datagrams_dropped", "Datagrams not accepted", labels=("reason",)
-        )
-        for reason, count in self.peers.dropped.items():
-            dropped.add_metric((str(reason),), count)
-        exact = GaugeMetricFamily("havip_fence_exact", "1 where the fence is Exact")
-        exact.add_metric((), float(self.fence.kind is FenceKind.EXACT))
-        sent = CounterMetricFamily("havip_datagrams_sent", "Datagrams sent to peers")
-        sent.add_metric((), self.peers.sent)
-        received = CounterMetricFamily("havip_datagrams_received", "Datagrams accepted")
-        received.add_metric((), self.peers.received)
-        announced = CounterMetricFamily("havip_announcements", "Gratuitous ARP announcements")
-        announced.add_metric((), self.announcer.sent)
-        return (
-            *(owns, healthy, epoch, age, failures, repeated),
-            *(dropped, exact, sent, received, announced),
-        )
-
-
-class Pages:
-    """Serves /healthz and /metrics: a few lines of HTTP in place of a framework on every node."""
-
-    def __init__(self, facts: Facts) -> None:
-        """Serve these facts."""
-        self._facts = facts
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(facts)
-
-    async def open(self, host: str, port: int) -> asyncio.Server:
-        """Listen; the caller closes what is returned."""
-        return await asyncio.start_server(self._serve, host, port, limit=_LINE)
-
-    def answer(self, path: str) -> tuple[str, str, bytes]:
-        """Return status, content type and body for a path."""
-        match path.partition("?")[0]:
-            case "/healthz":
-                body = json.dumps(self._facts.page(), indent=1) + "\n"
-                return "200 OK", "application/json", body.encode()
-            case "/metrics":
-                return "200 OK", CONTENT_TYPE_LATEST, generate_latest(self._registry)
-            case _:
-                return "404 Not Found", "text/plain", b"try /healthz or /metrics\n"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError, TimeoutError, EOFError):
-            async with asyncio.timeout(_PATIENCE):
-                words = (await reader.readline()).decode("latin-1").split()
-                while (await reader.readline()).strip():
-                    pass
-                path = words[1] if len(words) == 3 and words[0] in ("GET", "HEAD") else ""
-                status, kind, body = self.answer(path)
-                head = (
-                    f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n"
-                    f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-                )
-                writer.write(head.encode() + (b"" if words[0] == "HEAD" else body))
-                await writer.drain()
-        writer.close()
+            yield from _readings_of(keeper, now)
+        for reason in Drop:
+            count = self.peers.dropped.get(reason, 0)
+            yield Reading(measures.DATAGRAMS_REJECTED, (str(reason),), count)
+        values: dict[Measure, float] = {
+            measures.DATAGRAMS_SENT: self.peers.sent,
+            measures.DATAGRAMS_RECEIVED: self.peers.received,
+            measures.ANNOUNCEMENTS: self.announcer.sent,
+            measures.FENCE_EXACT: self.fence.kind is FenceKind.EXACT,
+            measures.API_UNANSWERED: 0.0 if unanswered is None else now - unanswered,
+        }
+        for measure, value in values.items():
+            yield Reading(measure, (), float(value))
+        yield Reading(measures.BUILD, (self.version,), 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from havip.agent.address import Addresses
@@ -12,6 +12,7 @@ from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds
 from havip.agent.interfaces import NetworkInterfaces
 from havip.agent.transport import Peers
+from havip.metrics import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,5 @@ class Node:
     wall_clock: Callable[[], datetime]
     changed: Callable[[], None]
     """Called when there is something new to report."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """What is counted of all HaVips together."""

@@ -17,6 +17,7 @@ from havip.agent import sysctls
 from havip.agent.address import Spot
 from havip.agent.announce import Announcements
 from havip.agent.fence import FenceKind, Place
+from havip.agent.measures import OUTAGE
 from havip.agent.nftables import NftablesError
 from havip.agent.node import Node
 from havip.agent.objects import Assignment
@@ -66,6 +67,11 @@ class Possession:
     def owned(self) -> bool:
         """Whether the address is ours now."""
         return self.ownership is not None and self._node.clock() < self.until
+
+    @property
+    def address_until(self) -> float:
+        """When the address's lifetime in the kernel ends (monotonic seconds)."""
+        return self._address_until
 
     @property
     def interface(self) -> str | None:
@@ -185,7 +191,21 @@ class Possession:
             )
             if self._announcements.start():
                 ownership.announced = node.clock()
+            self._measure(ownership)
             node.changed()
+
+    def _measure(self, ownership: Ownership) -> None:
+        if ownership.acquired.previous is None:
+            return  # Nobody had it, so nobody missed it.
+        phases = {
+            "acquired": ownership.at,
+            "addressSet": ownership.address_set,
+            "announced": ownership.announced,
+        }
+        for phase, at in phases.items():
+            if at is not None:
+                seconds = max(0.0, at - ownership.acquired.detected)
+                self._node.ledger.observe(OUTAGE, ownership.acquired.reason, phase, value=seconds)
 
     def announce_again(self) -> None:
         """Answer a request to announce again, once, if it means the ownership that we have."""

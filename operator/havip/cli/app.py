@@ -1,4 +1,4 @@
-"""The commands that run the programs, and those that write CRDs and policies."""
+"""The commands that run the programs, and those that write CRDs, policies and a reference."""
 
 from __future__ import annotations
 
@@ -33,8 +33,14 @@ class Profile(StrEnum):
 
 @app.command()
 def controller(
-    cluster_id: Annotated[str, typer.Option(help="Marks in the cloud what is this cluster's.")],
     identity: Annotated[str, typer.Option(help="This replica's name, unlike all others'.")],
+    cluster_id: Annotated[
+        str | None,
+        typer.Option(
+            help="Marks in the cloud what is this cluster's; must never change.",
+            show_default="the uid of the namespace kube-system",
+        ),
+    ] = None,
     namespace: Namespace = "havip-system",
     drift_interval: Annotated[
         float, typer.Option(min=1, help="Seconds between looks for drift in the cloud.")
@@ -118,6 +124,14 @@ def simcloud(
 
 
 @app.command()
+def may_uninstall() -> None:
+    """Fail while there are HaVips: without a controller nobody would clean up after them."""
+    from havip.controller.uninstall import check
+
+    typer.echo(check())
+
+
+@app.command()
 def crds(
     output: Annotated[Path, typer.Option(help="Folder the YAML files are written to.")],
 ) -> None:
@@ -126,6 +140,14 @@ def crds(
 
     for file in write(output):
         typer.echo(file)
+
+
+@app.command()
+def metrics() -> None:
+    """Print the reference of all metrics, in Markdown."""
+    from havip.cli.reference import metrics_page
+
+    typer.echo(metrics_page(), nl=False)
 
 
 @app.command()

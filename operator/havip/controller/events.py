@@ -22,6 +22,7 @@ from havip.controller.plan.steps import (
 )
 from havip.controller.status import UNACCEPTABLE
 
+DRIFT_MENDED = "DriftMended"
 NOTABLE = UNACCEPTABLE | {
     Reason.QUOTA_EXCEEDED,
     Reason.ADDRESS_TAKEN,
@@ -94,19 +95,19 @@ def mended(havip: HaVip, step: Step) -> News | None:
 def _drift(step: Step) -> News | None:
     match step:
         case Create(instead_of=lost) if lost:
-            return News("DriftMended", f"{lost} is gone from the cloud: made it anew.", True)
+            return News(DRIFT_MENDED, f"{lost} is gone from the cloud: made it anew.", True)
         case AllocateEip(instead_of=lost) if lost:
             return News(
-                "DriftMended",
+                DRIFT_MENDED,
                 f"{lost} is gone from the cloud: allocated another, with another address.",
                 True,
             )
         case Modify() | ModifyEip():
-            return News("DriftMended", "Name, description or bandwidth differed: put right.")
+            return News(DRIFT_MENDED, "Name, description or bandwidth differed: put right.")
         case Tag(_, resource_id, tags, adopting=False):
-            return News("DriftMended", f"Tags of {resource_id} differed: set {', '.join(tags)}.")
+            return News(DRIFT_MENDED, f"Tags of {resource_id} differed: set {', '.join(tags)}.")
         case Move(_, resource_id, group):
-            return News("DriftMended", f"Moved {resource_id} back to resource group {group}.")
+            return News(DRIFT_MENDED, f"Moved {resource_id} back to resource group {group}.")
         case Unassociate(member_id=member_id, node=node) if not node:
-            return News("DriftMended", f"{member_id} was a member but is no node: took it out.")
+            return News(DRIFT_MENDED, f"{member_id} was a member but is no node: took it out.")
     return None

@@ -6,6 +6,7 @@ to edges, write their progress into the objects, and drop the finalizer when the
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import threading
@@ -53,6 +54,18 @@ def configure(settings: kopf.OperatorSettings) -> None:
 Saw = Callable[[Mapping[str, Any], bool], None]
 
 
+def by_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> kopf.ConnectionInfo:
+    """Return the way to the API server by the address that a kubelet gives each pod.
+
+    kopf goes by a name, and a cluster whose name service is down must not lose its controller too.
+    """
+    host, port = (environment.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
+    if not host or not port:
+        return found
+    host = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(found, server=f"https://{host}:{port}")
+
+
 def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     """Return the handlers.
 
@@ -65,7 +78,8 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401
         if os.environ.get("KUBECONFIG"):
             return kopf.login_with_kubeconfig(**kwargs)
-        return kopf.login_with_service_account(**kwargs)
+        found = kopf.login_with_service_account(**kwargs)
+        return found and by_address(found, os.environ)
 
     def watch(group: str, plural: str, saw: Saw) -> None:
         @kopf.index(group, plural, id=f"saw-{plural}", registry=registry)
@@ -108,6 +122,8 @@ async def operate(registry: kopf.OperatorRegistry, stop: threading.Event, pulse:
     """Run kopf until ``stop`` is set. Nothing else may be started in this loop before it."""
     settings = kopf.OperatorSettings()
     configure(settings)
+    # Else kopf names itself by the user that it runs as, which in a container need not exist.
+    os.environ.setdefault("POD_ID", "havip-controller")
     beating = asyncio.create_task(_beat(pulse))
     try:
         await kopf.operator(

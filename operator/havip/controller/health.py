@@ -6,12 +6,17 @@ It runs in a thread of its own, so that it answers, and can say so, when the loo
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.registry import Collector
 
 Facts = Callable[[], dict[str, Any]]
 
@@ -35,26 +40,15 @@ class Pulse:
         return time.monotonic() - self._at
 
 
-class FactsCollector:
-    """Turns the numbers among the facts into metrics."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-
-    def collect(self) -> Iterable[Metric]:
-        """Give a gauge for each number."""
-        for name, value in self._facts().items():
-            if isinstance(value, bool | int | float):
-                yield GaugeMetricFamily(f"havip_controller_{name}", name, value=float(value))
-
-
-def serve(listen: str, facts: Facts) -> ThreadingHTTPServer:
+def serve(listen: str, facts: Facts, *collectors: Collector) -> ThreadingHTTPServer:
     """Serve ``/healthz`` and ``/metrics`` at ``HOST:PORT`` until shut down.
 
     ``facts`` must hold ``healthy``; the page answers 500 when it is false.
     """
     registry = CollectorRegistry()
-    registry.register(FactsCollector(facts))
+    for collector in collectors:
+        registry.register(collector)
+    ProcessCollector(registry=registry)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

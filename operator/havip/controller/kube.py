@@ -63,6 +63,12 @@ class Kube:
                 return None
             raise
 
+    async def cluster_uid(self) -> str:
+        """Return what tells this cluster from all others, for as long as it lives."""
+        namespace = await self._request("GET", "/api/v1/namespaces/kube-system")
+        uid: str = namespace["metadata"]["uid"]
+        return uid
+
     async def create(self, path: str, body: Json) -> Json:
         """Create an object in the collection at ``path``."""
         return await self._request("POST", path, body)

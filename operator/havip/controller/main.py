@@ -12,16 +12,19 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kubernetes import client
 
 from havip.cloud.alibaba import AlibabaCloud
+from havip.cloud.call import Observer, ignore
 from havip.cloud.credentials import CredentialSource
 from havip.cloud.limiter import Buckets
 from havip.cloud.port import Cloud
-from havip.controller import handlers
+from havip.controller import handlers, measures
 from havip.controller.accounts import Accounts, Connect, Place
 from havip.controller.classes import Classes
 from havip.controller.elector import Elector, KubernetesLease
@@ -29,10 +32,12 @@ from havip.controller.finalizers import Finalizers
 from havip.controller.health import STALE_TICK_SECONDS, Pulse, serve
 from havip.controller.kube import Json, Kube, load_client
 from havip.controller.leases import LeaseWatch
+from havip.controller.metrics import Ears, readings
 from havip.controller.poller import Pace
 from havip.controller.reconcile import Reconciler, Surroundings
 from havip.controller.register import Registers
 from havip.controller.world import World
+from havip.metrics import Reading, States
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +46,14 @@ CLOUD_THREADS = 8
 WATCH_SECONDS = 0.25
 """How often it is checked that this replica still leads."""
 STOP_SECONDS = 20.0
+SCRAPE_SECONDS = 3.0
+"""How long a scrape waits for the event loop; one that hangs is told of by the rest."""
 
 
 def run(
     *,
     namespace: str,
-    cluster_id: str,
+    cluster_id: str | None,
     identity: str,
     drift_interval: float = 60.0,
     agent_silent_after: float = 90.0,
@@ -57,8 +64,9 @@ def run(
 
     ``namespace`` is the release's: registers, the controller's own Lease and, unless a class says
     otherwise, Secrets are there. ``cluster_id`` goes into the ownership tags and must never
-    change. ``drift_interval`` is the number of seconds between looks at an unchanging cloud,
-    ``agent_silent_after`` that after which an agent without a word is taken for dead.
+    change; None takes the uid of the namespace kube-system, which never does. ``drift_interval``
+    is the number of seconds between looks at an unchanging cloud, ``agent_silent_after`` that
+    after which an agent without a word is taken for dead.
     """
     logging.basicConfig(
         level=os.environ.get("LOG_LEVEL", "INFO"),
@@ -72,7 +80,8 @@ def run(
         signal.signal(number, lambda *_: stop.set())
     elector = Elector(KubernetesLease(load_client(), namespace, LEASE), identity)
     controller = Controller(namespace, cluster_id, pace, elector)
-    server = serve(listen, controller.facts)
+    states = States(controller.readings)
+    server = serve(listen, controller.facts, states, controller.ears.ledger)
     try:
         if elector.acquire(stop):
             controller.lead(stop)
@@ -84,12 +93,17 @@ def run(
 class Controller:
     """What runs while this replica leads."""
 
-    def __init__(self, namespace: str, cluster_id: str, pace: Pace, elector: Elector) -> None:
+    def __init__(
+        self, namespace: str, cluster_id: str | None, pace: Pace, elector: Elector
+    ) -> None:
         self._namespace = namespace
         self._cluster_id = cluster_id
         self._pace = pace
         self._elector = elector
         self._pulse = Pulse()
+        self.ears = Ears()
+        self._world = World()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._reconciler: Reconciler | None = None
         self._leading = False
 
@@ -101,6 +115,28 @@ class Controller:
             "loop_age_seconds": round(self._pulse.age, 3) if self._leading else 0.0,
             "havips": self._reconciler.count if self._reconciler else 0,
         }
+
+    def readings(self) -> list[Reading]:
+        """Say how it and the HaVips are, as metrics."""
+        facts = self.facts()
+        own = [
+            Reading(measures.LEADING, (), facts["leading"]),
+            Reading(measures.LOOP_AGE, (), facts["loop_age_seconds"]),
+            Reading(measures.HAVIPS, (), facts["havips"]),
+            Reading(measures.BUILD, (_version(),), 1),
+        ]
+        if self._loop is None:
+            return own
+        # There, since what it reads must not change meanwhile.
+        look = asyncio.run_coroutine_threadsafe(self._look(), self._loop)
+        try:
+            return own + look.result(SCRAPE_SECONDS)
+        except (TimeoutError, CancelledError):
+            look.cancel()
+            return own
+
+    async def _look(self) -> list[Reading]:
+        return list(readings(self._world, self.ears.drift, datetime.now(UTC)))
 
     def lead(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, then let the other replica lead."""
@@ -130,22 +166,27 @@ class Controller:
         asyncio.run(self._operate(stop))
 
     async def _operate(self, stop: threading.Event) -> None:
-        world = World()
+        world = self._world
         kube = Kube(load_client())
+        self._loop = asyncio.get_running_loop()
         around = functools.partial(
             surroundings,
             world=world,
             kube=kube,
-            connect=connect,
+            connect=functools.partial(connect, observe=self.ears.called),
+            ears=self.ears,
             namespace=self._namespace,
-            cluster_id=self._cluster_id,
+            cluster_id=self._cluster_id or await kube.cluster_uid(),
             pace=self._pace,
             elector=self._elector,
         )
         self._reconciler = Reconciler(around)
         registry = handlers.registry_for(world, self._reconciler)
         follow_leases(load_client(), self._namespace, world, self._reconciler, stop)
-        await handlers.operate(registry, stop, self._pulse)
+        try:
+            await handlers.operate(registry, stop, self._pulse)
+        finally:
+            self._loop = None
 
 
 def follow_leases(
@@ -187,6 +228,7 @@ def surroundings(
     cluster_id: str,
     pace: Pace,
     elector: Elector,
+    ears: Ears,
 ) -> Surroundings:
     """Put together what the workers share."""
 
@@ -194,6 +236,7 @@ def surroundings(
         reconciler.wake(uids)
         classes.wake(uids)
 
+    tell = ears.telling(handlers.tell)
     accounts = Accounts(kube, namespace, connect, pace, wake, cluster_id=cluster_id)
     classes = Classes(
         world,
@@ -201,7 +244,7 @@ def surroundings(
         accounts,
         pace,
         wake=reconciler.wake,
-        tell=handlers.tell,
+        tell=tell,
         may_act=elector.valid,
     )
     return Surroundings(
@@ -213,16 +256,28 @@ def surroundings(
         finalizers=Finalizers(kube),
         cluster_id=cluster_id,
         pace=pace,
-        tell=handlers.tell,
+        tell=tell,
         may_act=elector.valid,
+        reconciled=ears.reconciled,
     )
 
 
-def connect(place: Place, credentials: CredentialSource, buckets: Buckets) -> Cloud:
-    """Return the cloud at a place.
+def connect(
+    place: Place, credentials: CredentialSource, buckets: Buckets, observe: Observer = ignore
+) -> Cloud:
+    """Return the cloud at a place; ``observe`` is told of each call.
 
     Each connection has threads of its own, so that one whose answers are slow slows no other.
     They end with the connection.
     """
     threads = ThreadPoolExecutor(CLOUD_THREADS, thread_name_prefix="cloud")
-    return AlibabaCloud(place.region, credentials, threads, place.endpoints, buckets=buckets)
+    return AlibabaCloud(
+        place.region, credentials, threads, place.endpoints, buckets=buckets, observe=observe
+    )
+
+
+def _version() -> str:
+    try:
+        return version("havip-operator")
+    except PackageNotFoundError:
+        return "unknown"

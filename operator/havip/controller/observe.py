@@ -144,9 +144,21 @@ class Observation:
         ids |= {each.member_id for each in status.fenced if each.node == node}
         if status.holder and status.holder.node == node:
             ids.add(status.holder.instance_id)
-        cards = self.network_interfaces.facts if self.network_interfaces else ()
-        ids |= {each.network_interface_id for each in cards if each.instance_id in ids - {""}}
-        return frozenset(ids - {""})
+        view = self.network_interfaces
+        moved = {
+            each.network_interface_id
+            for each in (view.facts if view else ())
+            if each.instance_id and each.instance_id not in ids
+        }
+        return frozenset(ids | set(self._cards_of(node))) - moved - {""}
+
+    def _cards_of(self, node: str) -> list[str]:
+        """Ids of the network interfaces that a node's instance has in the vSwitch."""
+        found, view = self.node(node), self.network_interfaces
+        if found is None or not found.instance_id or view is None:
+            return []
+        of = found.instance_id
+        return sorted(each.network_interface_id for each in view.facts if each.instance_id == of)
 
     def member_id_of(self, node: str) -> str:
         """Id of what the HaVip has of a node, or would have; empty if that is not known."""
@@ -155,13 +167,10 @@ class Observation:
         here = sorted(self.ids_of(node) & present, key=lambda each: (each != master, each))
         if here:
             return here[0]
+        if self.havip.spec.members.type is MemberType.NETWORK_INTERFACE:
+            return next(iter(self._cards_of(node)), "")
         found = self.node(node)
-        instance_id = found.instance_id if found else ""
-        if self.havip.spec.members.type is MemberType.ECS_INSTANCE:
-            return instance_id
-        cards = self.network_interfaces.facts if self.network_interfaces else ()
-        own = [each.network_interface_id for each in cards if each.instance_id == instance_id]
-        return min(own, default="") if instance_id else ""
+        return found.instance_id if found else ""
 
 
 def node_facts(node: Mapping[str, Any], agent: HaVipNodeStatus | None) -> NodeFacts:

@@ -64,6 +64,8 @@ class Surroundings:
     may_act: Callable[[], bool] = lambda: True
     """Whether this replica is still the active one."""
     clock: Clock = field(default_factory=Clock)
+    reconciled: Callable[[str, float], None] = lambda result, seconds: None
+    """Told how each round went, ``ok``, ``error`` or ``bug``, and how long it took."""
 
 
 class Worker:
@@ -99,17 +101,21 @@ class Worker:
         await self._around.world.registers_known.wait()
         while not self.gone.is_set():
             self._wake.clear()
+            began, result = self._around.clock.monotonic(), "ok"
             try:
                 pause = await self.reconcile()
                 self._failures = 0
             except HaVipError as error:
+                result = "error"
                 log.warning("%s: %s", self._uid, error)
                 self._failures += 1
                 pause = min(self._around.pace.backoff * 2 ** min(self._failures, 6), 60.0)
             except Exception:
                 # A bug in one object's case must not stop the others, nor this one for good.
+                result = "bug"
                 log.exception("%s: reconcile failed", self._uid)
                 pause = self._around.pace.retry
+            self._around.reconciled(result, self._around.clock.monotonic() - began)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()

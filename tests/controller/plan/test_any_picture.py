@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from hypothesis import event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from havip.api.errors import CredentialsRefused, NotFound, QuotaExceeded, Throttled, Unavailable
@@ -274,7 +274,7 @@ def a_picture(seed: int) -> Observation:
 
 
 PICTURES = st.integers(0, 2**32).map(a_picture)
-EXAMPLES = settings(max_examples=2000, deadline=None, print_blob=True)
+EXAMPLES = settings(max_examples=1000, deadline=None, print_blob=True)
 
 
 def is_ours(of: Observation, known: Any) -> bool:
@@ -373,6 +373,10 @@ def test_what_is_said_stands_until_something_happens(of: Observation) -> None:
     once = report(of)
     if of.deleting and not ever_tried(of.havip):
         return
+    present = of.mine.associated_instances if of.mine else frozenset()
+    names = {each.name for each in of.nodes} | {each.node for each in of.havip.status.members}
+    # One of a node is on record; what else it has is told once that has gone.
+    assume(all(len(of.ids_of(each) & present) < 2 for each in names))
     later = replace(of, havip=of.havip.model_copy(update={"status": once}))
     assert report(later) == once
     assert without_name(decide(later).step) == without_name(decide(of).step)

@@ -257,3 +257,12 @@ def test_a_holder_that_is_gone_is_not_fenced_anew_once_it_is_out() -> None:
     out = after(lost(node(3), old=()), cloud=seen(None, facts("i-2")).cloud)
     assert fenced(out) == []
     assert decide(out).followers is not None
+
+
+def test_a_network_interface_that_went_to_another_node_is_not_taken_for_the_dead_ones() -> None:
+    recorded = member(1, networkInterfaceId="eni-1")
+    object_ = havip(fence="node1", **BY_CARD, state={"members": [recorded]})
+    view = cards(card(1, 2))
+    of = seen(object_, cards_of("eni-1"), dead(1), node(2), network_interfaces=view)
+    assert decide(of).step is None
+    assert states(of) == {"node1": "Fenced", "node2": "Associated"}

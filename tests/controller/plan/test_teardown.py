@@ -100,7 +100,8 @@ def test_routes_go_first_then_the_eip_then_members_then_the_havip() -> None:
     assert decide(of).step == remove_route()
     of = after(of, routes=table())
     assert decide(of).step == unbind(1)
-    of = after(of, eips=eips(allocated(1)))
+    bare = facts("i-1", "i-2", master_instance_id="i-1")
+    of = after(of, eips=eips(allocated(1)), cloud=CloudView(mine=bare))
     assert decide(of).step == ReleaseEip("eip-1")
     of = after(of, eips=eips())
     assert decide(of).step == leave(2)
@@ -281,7 +282,7 @@ def given_back(*, tags: dict[str, str] | None = None, **changed: Any) -> Any:
         ),
         pytest.param(
             seen(going(adopted=FOUND, tags={"a": "b", "c": "d"}), given_back(tags={"c": "d"})),
-            Untag(ResourceType.HA_VIP, MINE, ("c",)), id="without those that we added",
+            Untag(ResourceType.HA_VIP, MINE, (*OURS, "c")), id="without those that we added",
         ),
         pytest.param(
             seen(going(adopted=FOUND), given_back()), UNTAG, id="and ours last of all"

@@ -8,6 +8,7 @@ from havip.cloud.alibaba.ecs import Ecs
 from havip.cloud.alibaba.eips import Eips
 from havip.cloud.alibaba.havips import HaVips
 from havip.cloud.alibaba.routes import Routes
+from havip.cloud.call import Observer, ignore
 from havip.cloud.credentials import CredentialSource
 from havip.cloud.limiter import Buckets
 
@@ -18,6 +19,7 @@ class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
     """One account in one region; see ``havip.cloud.port.Cloud``.
 
     ``credentials`` are asked for a key before every call, in the thread that makes it.
+    ``observe`` is told of each call that was sent.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
         *,
         buckets: Buckets | None = None,
         timeouts: Timeouts | None = None,
+        observe: Observer = ignore,
     ) -> None:
         super().__init__(
             Connection(
@@ -38,5 +41,6 @@ class AlibabaCloud(HaVips, Eips, Routes, Ecs, Account):
                 endpoints or Endpoints(),
                 buckets or Buckets(),
                 timeouts=timeouts or Timeouts(),
+                observe=observe,
             )
         )

@@ -12,6 +12,7 @@ JSON they are: the SDK would turn an unexpected one into a model full of None an
 
 import asyncio
 import logging
+import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ from darabonba.runtime import RuntimeOptions
 from havip.api.errors import BugError, CredentialsRefused, HaVipError, Unavailable
 from havip.cloud.actions import ACTIONS, Action, Product
 from havip.cloud.alibaba.answers import Part
+from havip.cloud.call import Call, Observer, ignore
 from havip.cloud.credentials import CredentialSource
 from havip.cloud.faults import error_of
 from havip.cloud.limiter import Buckets
@@ -75,8 +77,10 @@ class Connection:
         buckets: Buckets,
         *,
         timeouts: Timeouts,
+        observe: Observer = ignore,
     ) -> None:
         self.region = region
+        self._observe = observe
         self._executor = executor
         self._buckets = buckets
         key = _Key(credentials)
@@ -106,15 +110,30 @@ class Connection:
         return await self._send(action, request)
 
     async def _send(self, action: Action, request: Any) -> Part:
-        bucket = self._buckets.of(action.name)
-        await bucket.take()
+        began = time.monotonic()
+        await self._buckets.of(action.name).take()
+        sent = time.monotonic()
+
+        def tell(error: HaVipError | None) -> None:
+            self._observe(Call(action.name, sent - began, time.monotonic() - sent, error))
+
+        try:
+            answer = await self._answer(action, request)
+        except HaVipError as error:
+            tell(error)
+            raise
+        tell(None)
+        return answer
+
+    async def _answer(self, action: Action, request: Any) -> Part:
         loop = asyncio.get_running_loop()
         try:
             answer = await loop.run_in_executor(self._executor, self._post, action, request)
         except AlibabaCloudException as error:
             refusal = _refusal(action, error)
             if "Throttling" in refusal.code:
-                bucket.pause(refusal.retry_after or THROTTLED_SECONDS)
+                pause = refusal.retry_after or THROTTLED_SECONDS
+                self._buckets.of(action.name).pause(pause)
             raise error_of(refusal, mutating=action.changes) from error
         except UnretryableException as error:
             if isinstance(error.inner_exception, HaVipError):

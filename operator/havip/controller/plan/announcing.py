@@ -10,7 +10,7 @@ from datetime import datetime
 
 from havip.api.conditions import ConditionType, Reason, find_condition
 from havip.api.havip import AnnounceRequest, Holder
-from havip.controller.observe import Observation
+from havip.controller.observe import NodeFacts, Observation
 
 FIRST_SECONDS = 3.0
 """How long the cloud may take to follow before it is asked for the first time."""
@@ -22,9 +22,8 @@ def announcing(seen: Observation, holder: Holder | None) -> tuple[AnnounceReques
     mine = seen.mine
     if holder is None or holder.since is None or mine is None or seen.deleting:
         return None, math.inf
-    node, address = seen.node(holder.node), seen.havip.status.address
-    if node is None or node.agent is None or address not in node.agent.kernel_addresses:
-        # Nothing to announce there; the condition Consistent says so.
+    if kernels_with(seen, mine.address, holder) != [holder.node]:
+        # Nothing to announce there, or not there alone; the condition Consistent says so.
         return None, math.inf
     if mine.master_instance_id == seen.member_id_of(holder.node):
         return None, math.inf
@@ -37,6 +36,27 @@ def announcing(seen: Observation, holder: Holder | None) -> tuple[AnnounceReques
     if before is not None and before.epoch == holder.epoch and before.number >= due:
         return before, again
     return AnnounceRequest(epoch=holder.epoch, number=due), again
+
+
+def kernels_with(seen: Observation, address: str | None, holder: Holder | None) -> list[str]:
+    """Return the nodes whose kernels have the address, as far as their agents are heard."""
+    return sorted(
+        each.name
+        for each in seen.nodes
+        if each.agent
+        and address
+        and address in each.agent.kernel_addresses
+        and not seen.silent(each)
+        and not _before(each, holder)
+    )
+
+
+def _before(node: NodeFacts, holder: Holder | None) -> bool:
+    """Whether the node's report is from before another took the address: a dead one's last word."""
+    if holder is None or holder.since is None or node.name == holder.node:
+        return False
+    heard = node.agent.heartbeat_at if node.agent else None
+    return heard is not None and heard < holder.since
 
 
 def _differs_since(seen: Observation) -> datetime | None:

@@ -63,7 +63,9 @@ def membership(seen: Observation, barred: Mapping[str, str]) -> Membership | Non
     staying = {each.node.name for each in chosen.values()}
     reasons = {node.name: reason for node, reason in selection.refused}
     goers: dict[str, Member] = {}
-    for member_id in sorted(present - chosen.keys() - kept):
+    # What is known by its record alone comes first, so that it stays on record.
+    recorded = {each.network_interface_id or each.instance_id for each in seen.havip.status.members}
+    for member_id in sorted(present - chosen.keys() - kept, key=lambda e: (e not in recorded, e)):
         node = ours.get(member_id, NOBODY)
         if node.name in staying:
             told = "Another of what the node has is the member."

@@ -51,6 +51,17 @@ def ours_bound(seen: Observation, mine_id: str, view: EipView) -> EipFacts | Non
     return None
 
 
+def lingers(seen: Observation, mine: HaVipFacts) -> bool:
+    """Whether the HaVip shows the EIP on record, whatever the listing of EIPs says.
+
+    One of the two listings is late then, and what is on record may still have to be unbound.
+    """
+    before, adopted = seen.havip.status.eip, seen.havip.status.adopted
+    if before is None or before.address not in mine.associated_eip_addresses:
+        return False
+    return adopted is None or before.address not in adopted.eip_addresses
+
+
 def found_before(havip: HaVip, eip: EipFacts) -> bool:
     """Whether an adopted HaVip had this EIP already."""
     return havip.status.adopted is not None and eip.address in havip.status.adopted.eip_addresses
@@ -120,14 +131,3 @@ def give_up(eip: EipFacts) -> Step:
     """Take our tags off an EIP."""
     ours = tuple(key for key in OWNERSHIP_TAGS if key in eip.tags)
     return Untag(ResourceType.EIP, eip.allocation_id, ours)
-
-
-def lingers(seen: Observation, mine: HaVipFacts) -> bool:
-    """Whether the HaVip shows the EIP on record, whatever the listing of EIPs says.
-
-    One of the two listings is late then, and what is on record may still have to be unbound.
-    """
-    before, adopted = seen.havip.status.eip, seen.havip.status.adopted
-    if before is None or before.address not in mine.associated_eip_addresses:
-        return False
-    return adopted is None or before.address not in adopted.eip_addresses

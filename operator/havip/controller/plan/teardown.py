@@ -16,13 +16,7 @@ from havip.controller.needs import EIPS, HA_VIPS, Listing, routes
 from havip.controller.observe import Observation, RegisterFacts
 from havip.controller.plan.members import backups_first
 from havip.controller.plan.outcome import Plan
-from havip.controller.plan.owned import (
-    dispose,
-    lingers,
-    nothing_left,
-    ours_bound,
-    owned_eips,
-)
+from havip.controller.plan.owned import dispose, lingers, nothing_left, ours_bound, owned_eips
 from havip.controller.plan.owned import found_before as eip_found_before
 from havip.controller.plan.routes import found_before, is_gone, removal
 from havip.controller.plan.steps import (

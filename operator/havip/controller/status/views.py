@@ -3,7 +3,8 @@
 from havip.api.conditions import ConditionStatus, Reason
 from havip.api.havip import HaVipStatus, Holder
 from havip.api.havipnode import Fence
-from havip.controller.observe import NodeFacts, Observation
+from havip.controller.observe import Observation
+from havip.controller.plan.announcing import kernels_with
 from havip.controller.plan.outcome import Verdict
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
@@ -33,15 +34,7 @@ def held(seen: Observation, holder: Holder | None) -> Verdict:
 def consistent(seen: Observation, after: HaVipStatus) -> Verdict:
     """Compare the register's holder, the kernels' addresses and the cloud's master."""
     address, holder = after.address, after.holder
-    kernels = sorted(
-        each.name
-        for each in seen.nodes
-        if each.agent
-        and address
-        and address in each.agent.kernel_addresses
-        and not seen.silent(each)
-        and not _before(each, holder)
-    )
+    kernels = kernels_with(seen, address, holder)
     if len(kernels) > 1:
         return Verdict(
             FALSE,
@@ -88,11 +81,3 @@ def _asked(after: HaVipStatus) -> str:
     if request is None:
         return ""
     return f" It was asked {request.number} times to announce the address again."
-
-
-def _before(node: NodeFacts, holder: Holder | None) -> bool:
-    """Whether the node's report is from before another took the address: a dead one's last word."""
-    if holder is None or holder.since is None or node.name == holder.node:
-        return False
-    heard = node.agent.heartbeat_at if node.agent else None
-    return heard is not None and heard < holder.since
