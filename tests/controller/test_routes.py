@@ -71,7 +71,7 @@ def test_a_sixth_route_of_a_table_is_refused_with_who_uses_it_up(cluster: Cluste
     cluster.havip("full", routes=[route("vtb-one", f"10.{20 + n}.0.0/16") for n in range(5)])
     cluster.wait_for("RoutesBound", "True", "Bound", name="full")
     cluster.havip(routes=[route("vtb-one", "10.9.0.0/16"), route("vtb-two", "10.9.0.0/16")])
-    cluster.wait_for("RoutesBound", "False", "RouteRefused")
+    cluster.wait_for("RoutesBound", "False", "QuotaExceeded")
     told = cluster.message("RoutesBound")
     assert "vtb-one has 5 routes to HaVips, and 5 are allowed" in told
     assert f"10.20.0.0/16 to {cluster.status('full')['haVipId']}" in told
@@ -88,7 +88,7 @@ def test_a_quota_that_was_raised_is_told_in_the_class(cluster: Cluster) -> None:
     cluster.klass("strict", limits={"routesPerTable": 1})
     routes = [route("vtb-one", "10.9.0.0/16"), route("vtb-one", "10.10.0.0/16")]
     cluster.havip(className="strict", routes=routes)
-    cluster.wait_for("RoutesBound", "False", "RouteRefused")
+    cluster.wait_for("RoutesBound", "False", "QuotaExceeded")
     assert "spec.limits.routesPerTable of the HaVipClass strict" in cluster.message("RoutesBound")
     raised = {"op": "replace", "path": "/spec/limits/routesPerTable", "value": 2}
     cluster.patch("HaVipClass", "strict", raised)
@@ -119,17 +119,17 @@ def test_a_refused_route_is_not_somebody_s_that_is_removed_at_the_end(cluster: C
 
 
 @pytest.mark.parametrize(
-    ("table", "destination", "told"),
+    ("table", "destination", "reason", "told"),
     [
-        ("vtb-nowhere", "10.9.0.0/16", "vtb-nowhere"),
-        ("vtb-one", "10.77.0.0/25", "10.77.0.0/25"),  # within the vSwitch
+        ("vtb-nowhere", "10.9.0.0/16", "RouteTableNotFound", "vtb-nowhere"),
+        ("vtb-one", "10.77.0.0/25", "RouteRefused", "10.77.0.0/25"),  # within the vSwitch
     ],
 )
 def test_what_the_cloud_cannot_route_is_explained_and_can_be_deleted(
-    cluster: Cluster, table: str, destination: str, told: str
+    cluster: Cluster, table: str, destination: str, reason: str, told: str
 ) -> None:
     cluster.havip(routes=[route(table, destination)])
-    cluster.wait_for("RoutesBound", "False", "RouteRefused")
+    cluster.wait_for("RoutesBound", "False", reason)
     assert told in cluster.message("RoutesBound")
     cluster.wait_for("MembersReady", "True")
     cluster.edit("web", routes=[])

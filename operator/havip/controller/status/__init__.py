@@ -17,7 +17,7 @@ from havip.controller.observe import Observation
 from havip.controller.plan import Plan, ever_tried
 from havip.controller.plan.outcome import NOT_WANTED_EIP, NOT_WANTED_ROUTES, Verdict
 from havip.controller.plan.placement import placement
-from havip.controller.plan.steps import Create, Tag
+from havip.controller.plan.steps import HA_VIP, Create, Tag
 from havip.controller.status.holding import holder_of, last_failover
 from havip.controller.status.members import is_ready, members_of, members_ready
 from havip.controller.status.views import consistent, held
@@ -101,7 +101,9 @@ def _verdicts(
     if _provisioned_is_known(seen, planned):
         verdicts[ConditionType.PROVISIONED] = _provisioned(seen, planned)
     going = Verdict(FALSE, Reason.DELETING, _why(planned)) if seen.deleting else None
-    verdicts[ConditionType.MEMBERS_READY] = going or members_ready(after, ready, wanted)
+    verdicts[ConditionType.MEMBERS_READY] = going or members_ready(
+        after, ready, wanted, seen.setbacks.get(HA_VIP)
+    )
     verdicts[ConditionType.HELD] = held(seen, after.holder)
     verdicts[ConditionType.CONSISTENT] = going or consistent(seen, after)
     if eip := _eip_bound(seen, planned):
