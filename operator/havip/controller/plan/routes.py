@@ -42,15 +42,15 @@ class _Sheet:
     watch: set[Listing[Any]] = field(default_factory=set)
     going: Counter[str] = field(default_factory=Counter)
     """By table, the entries that make room."""
-    reasons: dict[RouteState, str] = field(default_factory=dict)
-    """By state, the reason of the first error that keeps a route in it."""
+    errors: dict[RouteState, HaVipError] = field(default_factory=dict)
+    """By state, what keeps a route in it; what the user must mend before all else."""
 
     def note(self, key: Key, state: RouteState, why: HaVipError | str = "") -> None:
         self.status.append(
             RouteStatus(route_table_id=key[0], destination=key[1], state=state, reason=str(why))
         )
-        if isinstance(why, HaVipError):
-            self.reasons.setdefault(state, why.reason)
+        if isinstance(why, HaVipError) and not isinstance(self.errors.get(state), UserError):
+            self.errors[state] = why
 
 
 def routes_part(seen: Observation, mine: HaVipFacts) -> RoutesPart | None:
@@ -174,7 +174,7 @@ def _verdict(sheet: _Sheet, wanted: bool) -> Verdict:
             f"{each.destination} in {each.route_table_id}: {each.reason.rstrip('.')}"
             for each in refused[:3]
         )
-        return Verdict(FALSE, sheet.reasons[RouteState.REFUSED], f"{told}.")
+        return Verdict(FALSE, sheet.errors[RouteState.REFUSED].reason, f"{told}.")
     under_way = [each for each in sheet.status if each.state is not RouteState.BOUND]
     if under_way:
         told = "; ".join(
@@ -183,10 +183,13 @@ def _verdict(sheet: _Sheet, wanted: bool) -> Verdict:
             for e in under_way[:3]
         )
         unbinding = all(each.state is RouteState.DELETING for each in under_way)
-        state = RouteState.DELETING if unbinding else RouteState.CREATING
-        reason = sheet.reasons.get(state, Reason.UNBINDING if unbinding else Reason.BINDING)
-        # What goes does not keep what is there from working.
-        return Verdict(TRUE if unbinding else FALSE, reason, f"Under way: {told}.")
+        error = sheet.errors.get(RouteState.DELETING if unbinding else RouteState.CREATING)
+        reason = Reason.UNBINDING if unbinding else Reason.BINDING
+        # What goes does not keep what is there from working, but it must not stay for ever.
+        goes = unbinding and not isinstance(error, UserError)
+        return Verdict(
+            TRUE if goes else FALSE, error.reason if error else reason, f"Under way: {told}."
+        )
     if not wanted:
         return NOT_WANTED_ROUTES
     return Verdict(TRUE, Reason.BOUND, f"{len(sheet.status)} routes lead to the HaVip.")
