@@ -6,7 +6,7 @@ import pytest
 
 from havip.api.names import TAG_CLUSTER, TAG_UID
 
-from .conftest import Cluster, eventually
+from .conftest import CLASS, Cluster, eventually
 
 pytestmark = pytest.mark.apiserver
 
@@ -115,9 +115,11 @@ def test_exclusive_members_take_the_place_of_those_it_had(cluster: Cluster) -> N
     eventually(cluster.events, lambda seen: "DriftMended" in seen)
 
 
-def test_a_foreign_member_counts_against_the_limit(cluster: Cluster) -> None:
+def test_a_foreign_member_counts_against_the_clouds_limit(cluster: Cluster) -> None:
     ha_vip_id = made_by_hand(cluster)
-    cluster.havip(adopt={"haVipId": ha_vip_id}, members={"max": 3})
+    limit = {"op": "add", "path": "/spec/limits", "value": {"membersPerHaVip": 3}}
+    cluster.patch("HaVipClass", CLASS, limit)
+    cluster.havip(adopt={"haVipId": ha_vip_id})
     cluster.wait_for_members("node1", "node2")
     assert sorted(cluster.in_cloud()["members"]) == ["i-node1", "i-node2", "i-node9"]
     told = next(each for each in cluster.status()["members"] if each["node"] == "node3")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
 from havip.api.errors import HaVipError, NotFound, UserError
-from havip.api.havip import AdoptedState, EipStatus, HaVip, MemberState, MemberType
+from havip.api.havip import AdoptedState, HaVip, HaVipStatus, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
@@ -232,7 +232,7 @@ class Observer:
             stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
-            eips=self._eips(seen.havip.status.eip),
+            eips=self._eips(seen.havip.status),
             routes={table: found for table in needs.route_tables if (found := self._routes(table))},
             network_interfaces=self._network_interfaces(needs),
             instances=instances.items if instances else None,
@@ -308,12 +308,15 @@ class Observer:
         listed = self._listed(listing)
         return listed.error if listed else None
 
-    def _eips(self, on_record: EipStatus | None) -> EipView | None:
+    def _eips(self, status: HaVipStatus) -> EipView | None:
         listed, sight = self._listed(EIPS), self._sight(EIPS)
         if sight is None or listed is None or listed.latest is None or listed.error is not None:
             return None
-        early = self._missing_early(listed.latest, on_record.allocation_id if on_record else "")
-        return EipView(*sight, early)
+        on_record = status.eip.allocation_id if status.eip else ""
+        # One that was allocated may wait for the one on record to be unbound.
+        known = {on_record, status.last_allocated_eip or ""} if on_record else set()
+        early = [key for key in known if self._missing_early(listed.latest, key)]
+        return EipView(*sight, bool(early))
 
     def _routes(self, table: str) -> RouteView | None:
         error, listed = self._error(routes(table)), self._listed(routes(table))

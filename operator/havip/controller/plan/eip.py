@@ -45,7 +45,8 @@ def eip_part(seen: Observation, mine: HaVipFacts) -> EipPart | None:
     before = seen.havip.status.eip
     if seen.havip.spec.eip is None and before is None:
         return EipPart(_foreign_note(mine))
-    error, view = seen.setbacks.get(EIP), seen.eips
+    # What was listed before our last change would put the wrong one on record.
+    error, view = seen.setbacks.get(EIP), None if EIPS in seen.stale else seen.eips
     for_user = isinstance(error, UserError)
     if view is None and not for_user:
         return None
@@ -158,9 +159,9 @@ def _allocated(seen: Observation, mine: HaVipFacts, view: EipView, wish: EipAllo
     target = owned.get(known) or next(iter(owned.values()), None)
     if target is None:
         # Bound by now is the one before it, if any: it is unbound when there is another.
-        doubtful = view.early or not view.sure
-        if before is not None and before.allocated and before.allocation_id and doubtful:
-            told = f"{before.allocation_id} is missing from the last listing; looking again."
+        made = known if before and before.allocated else havip.status.last_allocated_eip
+        if before is not None and known and made and (view.early or not view.sure):
+            told = f"{made} is missing from the last listing; looking again."
             verdict = Verdict(FALSE, Reason.ALLOCATING, told)
             return EipPart(verdict, before, watch=frozenset({EIPS}))
         new = _new_eip(havip, seen.cluster_id, wish)
