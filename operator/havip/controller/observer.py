@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
 from havip.api.errors import HaVipError, NotFound, UserError
-from havip.api.havip import AdoptedState, EipStatus, HaVip, MemberState, MemberType
+from havip.api.havip import AdoptedState, HaVip, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
@@ -41,6 +41,7 @@ from havip.controller.plan.steps import (
     HA_VIP,
     CreateRoute,
     DeleteRoute,
+    ReleaseEip,
     Step,
     rests_on,
     touches,
@@ -88,6 +89,8 @@ class Observer:
     """When the listings began that the last look saw; others may have come in since."""
     _missing_since: dict[str, float] = field(default_factory=dict)
     """When the listings began to lack what is on record, by its id."""
+    _given_back: str = ""
+    """The EIP that we released last: nobody is surprised that it is missing."""
     _deleting: bool = False
     _adopting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
@@ -153,6 +156,8 @@ class Observer:
     def changed(self, step: Step) -> None:
         """Take note that a step was asked for: what was listed before is of no use."""
         now = self.clock.monotonic()
+        if isinstance(step, ReleaseEip):
+            self._given_back = step.allocation_id
         for listing in touches(step):
             self._changed_at[listing] = now
             self.want(listing, now)
@@ -230,7 +235,7 @@ class Observer:
             stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
-            eips=self._eips(seen.havip.status.eip),
+            eips=self._eips(seen.havip.status.last_allocated_eip),
             routes={table: found for table in needs.route_tables if (found := self._routes(table))},
             network_interfaces=self._network_interfaces(needs),
             instances=instances.items if instances else None,
@@ -280,7 +285,7 @@ class Observer:
 
     def _missing_early(self, latest: Snapshot[Any], key: str) -> bool:
         """Tell whether a thing on record is missing from the listings, but not for long."""
-        if not key or key in latest.items:
+        if not key or key == self._given_back or key in latest.items:
             self._missing_since.pop(key, None)
             return False
         since = self._missing_since.setdefault(key, latest.started)
@@ -292,11 +297,11 @@ class Observer:
         since = self._changed_at.get(listing, float("-inf"))
         return listed.unseen("", since) if listed else 0
 
-    def _eips(self, on_record: EipStatus | None) -> EipView | None:
+    def _eips(self, last_allocated: str | None) -> EipView | None:
         listed = self._listed(EIPS)
         if listed is None or listed.latest is None or listed.error is not None:
             return None
-        early = self._missing_early(listed.latest, on_record.allocation_id if on_record else "")
+        early = self._missing_early(listed.latest, last_allocated or "")
         return EipView(listed.latest.items, self._count(EIPS), early)
 
     def _routes(self, table: str) -> RouteView | None:
