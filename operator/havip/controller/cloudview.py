@@ -56,7 +56,7 @@ class EipView:
     """What the last listing of EIPs says: those with the cluster's tags, and those that are named.
 
     ``listings`` counts the listings since the last change that was asked for.
-    ``early`` says that one on record is missing, but not for long: too early to make another.
+    ``early`` says that the one allocated last is missing, but not for long: too early for another.
     """
 
     facts: Mapping[str, EipFacts] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from havip.api.conditions import Reason
 from havip.api.errors import HaVipError, NotFound, UserError
-from havip.api.havip import AdoptedState, HaVip, HaVipStatus, MemberState, MemberType
+from havip.api.havip import AdoptedState, HaVip, MemberState, MemberType
 from havip.api.havipclass import HaVipClass
 from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
@@ -43,6 +43,7 @@ from havip.controller.plan.steps import (
     HA_VIP,
     CreateRoute,
     DeleteRoute,
+    ReleaseEip,
     Step,
     rests_on,
     touches,
@@ -90,6 +91,8 @@ class Observer:
     """When the listings began that the last look saw; others may have come in since."""
     _missing_since: dict[str, float] = field(default_factory=dict)
     """When the listings began to lack what is on record, by its id."""
+    _given_back: str = ""
+    """The EIP that we released last: nobody is surprised that it is missing."""
     _deleting: bool = False
     _adopting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
@@ -155,6 +158,8 @@ class Observer:
     def changed(self, step: Step) -> None:
         """Take note that a step was asked for: what was listed before is of no use."""
         now = self.clock.monotonic()
+        if isinstance(step, ReleaseEip):
+            self._given_back = step.allocation_id
         for listing in touches(step):
             self._changed_at[listing] = now
             self.want(listing, now)
@@ -232,7 +237,7 @@ class Observer:
             stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
-            eips=self._eips(seen.havip.status),
+            eips=self._eips(seen.havip.status.last_allocated_eip),
             routes={table: found for table in needs.route_tables if (found := self._routes(table))},
             network_interfaces=self._network_interfaces(needs),
             instances=instances.items if instances else None,
@@ -283,7 +288,7 @@ class Observer:
 
     def _missing_early(self, latest: Snapshot[Any], key: str) -> bool:
         """Tell whether a thing on record is missing from the listings, but not for long."""
-        if not key or key in latest.items:
+        if not key or key == self._given_back or key in latest.items:
             self._missing_since.pop(key, None)
             return False
         since = self._missing_since.setdefault(key, latest.started)
@@ -308,15 +313,11 @@ class Observer:
         listed = self._listed(listing)
         return listed.error if listed else None
 
-    def _eips(self, status: HaVipStatus) -> EipView | None:
+    def _eips(self, last_allocated: str | None) -> EipView | None:
         listed, sight = self._listed(EIPS), self._sight(EIPS)
         if sight is None or listed is None or listed.latest is None or listed.error is not None:
             return None
-        on_record = status.eip.allocation_id if status.eip else ""
-        # One that was allocated may wait for the one on record to be unbound.
-        known = {on_record, status.last_allocated_eip or ""} if on_record else set()
-        early = [key for key in known if self._missing_early(listed.latest, key)]
-        return EipView(*sight, bool(early))
+        return EipView(*sight, self._missing_early(listed.latest, last_allocated or ""))
 
     def _routes(self, table: str) -> RouteView | None:
         error, listed = self._error(routes(table)), self._listed(routes(table))

@@ -92,7 +92,7 @@ def _nothing_wanted(seen: Observation, mine: HaVipFacts, view: EipView) -> EipPa
     if bound is not None and not found_before(seen.havip, bound):
         part = _unbind(seen, mine, view, bound)
         return replace(part, verdict=part.verdict._replace(status=TRUE))
-    if lingers(seen, mine):
+    if _in_doubt(seen, mine):
         part = _lingering(seen, view)
         return replace(part, verdict=part.verdict._replace(status=TRUE))
     step, passing = dispose(seen, owned_eips(seen, view))
@@ -159,9 +159,10 @@ def _allocated(seen: Observation, mine: HaVipFacts, view: EipView, wish: EipAllo
     target = owned.get(known) or next(iter(owned.values()), None)
     if target is None:
         # Bound by now is the one before it, if any: it is unbound when there is another.
-        made = known if before and before.allocated else havip.status.last_allocated_eip
-        if before is not None and known and made and (view.early or not view.sure):
-            told = f"{made} is missing from the last listing; looking again."
+        last = havip.status.last_allocated_eip
+        unsure = before is not None and before.allocated and not view.sure
+        if last and (view.early or unsure):
+            told = f"{last} is missing from the last listing; looking again."
             verdict = Verdict(FALSE, Reason.ALLOCATING, told)
             return EipPart(verdict, before, watch=frozenset({EIPS}))
         new = _new_eip(havip, seen.cluster_id, wish)
@@ -217,7 +218,7 @@ def _bind(
     if bound is not None and bound.allocation_id != target.allocation_id:
         return _unbind(seen, mine, view, bound)
     before = seen.havip.status.eip
-    if before and before.allocation_id != target.allocation_id and lingers(seen, mine):
+    if before and before.allocation_id != target.allocation_id and _in_doubt(seen, mine):
         return _lingering(seen, view)
     after = _status(seen, view, target, allocated=allocated)
     name = f"{target.allocation_id} ({target.address})"
@@ -258,8 +259,16 @@ def _unbind(seen: Observation, mine: HaVipFacts, view: EipView, eip: EipFacts) -
     return EipPart(verdict, before, UnassociateEip(eip.allocation_id, mine.ha_vip_id))
 
 
+def _in_doubt(seen: Observation, mine: HaVipFacts) -> bool:
+    """Whether the EIP on record may be bound, though the listing of EIPs does not show it.
+
+    While the listings are older than what we did they prove nothing, and the record must stay.
+    """
+    return lingers(seen, mine) or bool(seen.stale & {EIPS, HA_VIPS})
+
+
 def _lingering(seen: Observation, view: EipView) -> EipPart:
-    told = "One listing shows the EIP bound and another does not; looking again."
+    told = "Whether the EIP on record is bound is not sure; looking again."
     verdict = Verdict(FALSE, Reason.UNBINDING, told)
     return EipPart(verdict, _as_before(seen, view), watch=frozenset({EIPS, HA_VIPS}))
 
