@@ -178,11 +178,12 @@ def _provisioned(seen: Observation, planned: Plan) -> Verdict:
         creating = mine is not None or isinstance(planned.step, Create)
         told = "The HaVip is being created." if creating else _why(planned)
         return Verdict(FALSE, Reason.CREATING, told)
+    looking = seen.havip.spec.adopt is not None and planned.adopted is None
+    if looking or (isinstance(planned.mend, Tag) and planned.mend.adopting):
+        return Verdict(FALSE, Reason.UPDATING, f"{mine.ha_vip_id} is being adopted.")
     if planned.mend is None:
         told = f"{mine.ha_vip_id} has the address {mine.address}."
         return Verdict(TRUE, Reason.PROVISIONED, told)
-    if isinstance(planned.mend, Tag) and planned.mend.adopting:
-        return Verdict(FALSE, Reason.UPDATING, f"{mine.ha_vip_id} is being adopted.")
     told = f"{mine.ha_vip_id} is being changed to what the spec says."
     return Verdict(FALSE, Reason.UPDATING, told)
 
