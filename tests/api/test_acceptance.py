@@ -158,6 +158,7 @@ GOOD = {
             {"name": "exec", "exec": {"command": ["/bin/true"]}},
             {"name": "link", "interface": {}},
             {"name": "named-link", "interface": {"name": "eth1"}},
+            {"name": "endpoints", "endpoints": {"service": "web"}},
         ]
     ),
     "a check with its own pace": check(intervalMillis=100, timeoutMillis=100, rise=1, fall=1),
@@ -180,6 +181,15 @@ GOOD = {
             "membersPerHaVip": 20,
             "routesPerTable": 15,
         },
+    ),
+    "a class for Services": havipclass(
+        defaults={
+            "profile": "Fast",
+            "deletionPolicy": "Retain",
+            "resourceGroupId": "rg-1",
+            "tags": {"team": "a"},
+        },
+        services={"shareAcrossNamespaces": True},
     ),
     "a class with the role of the instance": havipclass(credentials={"ecsRamRole": {}}),
     "a class with a role of the instance by name": havipclass(
@@ -382,10 +392,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havip(health=[{"name": "web", "exec": {"command": []}}]),
         "should have at least 1 items",
     ),
-    "a check of endpoints": (
-        havip(health=[{"name": "web", "endpoints": {"service": "web"}}]),
-        "this version does not do checks of kind endpoints yet: use http or tcp",
-    ),
     # The EIP and the routes.
     "an EIP in two ways": (
         havip(eip={"allocationId": "eip-1", "allocate": {}}),
@@ -515,9 +521,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havipclass(credentials={"secretRef": {"name": "key", "namespace": "a.b"}}),
         "this is not the name of a namespace",
     ),
-    "defaults of a class": (
-        havipclass(defaults={"profile": "Fast"}),
-        "this version does not make HaVips for Services yet: remove defaults",
+    "defaults of a class with an unknown profile": (
+        havipclass(defaults={"profile": "Hasty"}),
+        "Unsupported value",
     ),
 }
 

@@ -74,7 +74,11 @@ class InterfaceCheck(Model):
 
 
 class EndpointsCheck(Model):
-    """A Service that must have a ready endpoint on this node."""
+    """A Service that must have an endpoint on this node: ready, serving and not terminating.
+
+    A change counts as soon as the API server tells of it. While the API server is away, what it
+    told last stands.
+    """
 
     service: Annotated[
         str,
@@ -107,10 +111,6 @@ class HealthCheck(Model):
             "timeoutMillis must not exceed intervalMillis: shorten the timeout or lengthen"
             " the interval",
         ),
-        Rule(
-            "!has(self.endpoints)",
-            "this version does not do checks of kind endpoints yet: use http or tcp",
-        ),
     )
 
     name: Annotated[
@@ -131,8 +131,8 @@ class HealthCheck(Model):
     endpoints: Annotated[
         EndpointsCheck | None,
         Field(
-            description="Watch a Service; a ready endpoint on the node is well."
-            " Not in this version."
+            description="Watch a Service; a ready endpoint on the node is well. It is told of,"
+            " not asked for: interval, timeout, rise and fall do not matter to it."
         ),
     ] = None
     interval_millis: Annotated[
