@@ -10,8 +10,8 @@ import pytest
 
 from havip.api.havip import HaVipSpec
 from havip.controller.services.annotations import KNOWN, SETTINGS, Setting, ask
-from havip.controller.services.apirefusal import refused_spec
 from havip.controller.services.claims import ServiceReason
+from havip.controller.services.decision import refused_spec
 
 from .pure import claim
 

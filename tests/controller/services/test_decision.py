@@ -64,11 +64,15 @@ def test_a_havip_is_made_as_the_class_and_the_annotations_say() -> None:
 
 
 def test_policy_local_is_a_check_of_the_endpoints_beside_those_asked_for() -> None:
-    asked = claim(externalTrafficPolicy="Local", annotations={"health-tcp": "8080"})
+    asked = claim(
+        annotations={"health-tcp": "8080"},
+        externalTrafficPolicy="Local",
+        healthCheckNodePort=32000,
+    )
     spec = made(decide(sight(asked))).wish.spec
     assert [each.name for each in spec.health] == ["tcp", "endpoints"]
     assert spec.health[1].endpoints is not None
-    assert spec.health[1].endpoints.service == "web"
+    assert spec.health[1].endpoints.to_json() == {"service": "web", "healthCheckNodePort": 32000}
     assert made(decide(sight(claim()))).wish.spec.health == ()
 
 

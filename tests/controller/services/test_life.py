@@ -181,7 +181,11 @@ def test_an_eip_comes_first_and_the_havips_own_address_with_it(shop: Shop) -> No
 def test_a_local_policy_becomes_a_check_of_the_endpoints(shop: Shop) -> None:
     shop.service(externalTrafficPolicy="Local")
     [check] = shop.wait_for_havip()["spec"]["health"]
-    assert (check["name"], check["endpoints"]) == ("endpoints", {"service": "web"})
+    port = shop.see()["spec"]["healthCheckNodePort"]
+    assert (check["name"], check["endpoints"]) == (
+        "endpoints",
+        {"service": "web", "healthCheckNodePort": port},
+    )
     shop.change(
         "default/web",
         {"op": "add", "path": "/spec/externalTrafficPolicy", "value": "Cluster"},
@@ -239,15 +243,15 @@ def test_an_address_cannot_change_and_the_service_is_told(shop: Shop) -> None:
 
 def test_a_controller_that_starts_anew_withdraws_nothing(shop: Shop) -> None:
     shop.service()
-    shop.serve()
-    before = shop.see()["metadata"]["resourceVersion"]
+    address = shop.serve()
     shop.cluster.stop_controllers()
     shop.cluster.start_controller("two")
     shop.wait_for_lead("two")
     # What it does first is seen by what it does for another Service.
     shop.service("default/other")
     shop.wait_for_havip("default/other")
-    assert shop.see()["metadata"]["resourceVersion"] == before
+    assert shop.addresses() == [address]
+    assert "AddressWithdrawn" not in [reason for reason, _ in shop.events()]
 
 
 def test_the_rights_that_the_controller_is_given_are_enough(shop: Shop) -> None:

@@ -7,14 +7,21 @@ is held as it is: a slip of the pen must not cost anybody an address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from havip.api.havip import HaVip, HaVipSpec
 from havip.api.havipclass import HaVipClass
-from havip.controller.services.annotations import full_name
-from havip.controller.services.claims import Claim, Group, Refusal, ServiceReason
+from havip.controller.services.annotations import ask, full_name, parse_path
+from havip.controller.services.claims import (
+    Claim,
+    Group,
+    Refusal,
+    ServiceReason,
+    bad_annotation,
+)
 from havip.controller.services.objects import Service
 from havip.controller.services.sharing import Admission, admit
 from havip.controller.services.wanted import (
@@ -25,6 +32,9 @@ from havip.controller.services.wanted import (
     wanted,
     wanted_spec,
 )
+
+PREAMBLE = re.compile(r'^Invalid value: (?:"(?:[^"\\]|\\.)*"|[^\s:]+): ')
+"""What the API server puts before the sentence of a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,4 +256,30 @@ def _yes(claim: Claim, havip: str, services: Sequence[Service], has: HaVip | Non
         ServiceReason.UNKNOWN_ANNOTATION,
         f"{named} means nothing to us and does nothing: correct or remove it.",
         has,
+    )
+
+
+def refused_spec(
+    spec: HaVipSpec, claims: Collection[Claim], causes: Mapping[str, str], message: str
+) -> RefusedSpec:
+    """Say which annotations a refusal is about; ``causes`` are its words on each field."""
+    asks: dict[str, str] = {}
+    for claim in claims:
+        if claim.objection is None:
+            asks |= claim.asks
+    asked = ask(asks)
+    told: dict[str, str] = {}
+    for where, words in causes.items():
+        annotation = asked.annotation_of(parse_path(where))
+        sentence = PREAMBLE.sub("", words)
+        if annotation:
+            refusal = bad_annotation(annotation, asks[annotation], sentence)
+            told[annotation] = refusal.message
+    if told:
+        return RefusedSpec(spec, " ".join(told.values()), frozenset(told))
+    said = "; ".join(f"{field}: {PREAMBLE.sub('', words)}" for field, words in causes.items())
+    return RefusedSpec(
+        spec,
+        f"The HaVip that its annotations ({full_name('...')}) ask for cannot be:"
+        f" {said or message}.",
     )

@@ -46,6 +46,7 @@ class ServiceSpec(Model):
     ports: tuple[ServicePort, ...] = ()
     selector: dict[str, str] = Field(default_factory=dict)
     external_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
+    health_check_node_port: int | None = None
     ip_families: tuple[str, ...] = ("IPv4",)
 
 

@@ -85,9 +85,12 @@ def _merge(below: Json, above: Mapping[str, Any]) -> None:
 def _local_check(admitted: Sequence[Claim]) -> Json | None:
     """One check serves all: those that share with this policy select the same pods."""
     for claim in admitted:
-        if claim.service.spec.external_traffic_policy is TrafficPolicy.LOCAL:
-            service = claim.service.metadata.name
-            return {"name": ENDPOINTS_CHECK, "endpoints": {"service": service}}
+        meta, spec = claim.service.metadata, claim.service.spec
+        if spec.external_traffic_policy is TrafficPolicy.LOCAL:
+            watched: Json = {"service": meta.name}
+            if spec.health_check_node_port:
+                watched["healthCheckNodePort"] = spec.health_check_node_port
+            return {"name": ENDPOINTS_CHECK, "endpoints": watched}
     return None
 
 

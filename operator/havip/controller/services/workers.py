@@ -10,17 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from havip.api.errors import HaVipError
 from havip.controller.events import News
-from havip.controller.finalizers import CONFLICTS
 from havip.controller.kube import Kube, KubernetesError
 from havip.controller.poller import Pace
-from havip.controller.services.apirefusal import refused_spec
 from havip.controller.services.claims import Group
 from havip.controller.services.decision import (
     Decision,
@@ -30,9 +26,11 @@ from havip.controller.services.decision import (
     Remove,
     Sight,
     decide,
+    refused_spec,
 )
 from havip.controller.services.demand import Demand
 from havip.controller.services.objects import Service, ServiceStatus
+from havip.controller.services.rounds import Rounds
 from havip.controller.services.spread import candidates, owned_by_host, preferred_hosts
 from havip.controller.services.status import departed_status, service_news, service_status
 from havip.controller.services.wanted import Wanted, belongs_to, new_body
@@ -136,58 +134,12 @@ class Services:
                 self.tell(service, each)
 
 
-class Rounds(ABC):
-    """Looks at one thing again and again: whenever it is woken, and after a failure."""
-
-    def __init__(self, key: Group | str, around: Services) -> None:
-        self._key = key
-        self._around = around
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Have it looked at soon."""
-        self._wake.set()
-
-    @abstractmethod
-    async def look(self) -> float | None:
-        """Do one round; return after how many seconds to do another, None to wait to be woken."""
-
-    @abstractmethod
-    def over(self) -> bool:
-        """Tell whether there is nothing left to look at."""
-
-    async def run(self) -> None:
-        """Look until there is nothing left to look at."""
-        failures = 0
-        while True:
-            self._wake.clear()
-            try:
-                pause = await self.look()
-                failures = 0
-            except HaVipError as error:
-                failures += 1
-                pause = min(self._around.pace.backoff * 2 ** min(failures - 1, 6), 60.0)
-                changed = isinstance(error, KubernetesError) and error.status in CONFLICTS
-                log.log(logging.INFO if changed else logging.WARNING, "%s: %s", self._key, error)
-            except Exception:
-                # A bug in one Service's case must not stop the others, nor this one for good.
-                log.exception("%s: looking at it failed", self._key)
-                pause = self._around.pace.retry
-            if self.over():
-                self._around.ended(self._key)
-                return
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-
-
 class GroupWorker(Rounds):
     """Keeps the HaVip of a group of Services, and tells the Services of it."""
 
     def __init__(self, group: Group, around: Services) -> None:
-        super().__init__(group, around)
+        super().__init__(f"Services {group}", around.pace, lambda: around.ended(group))
+        self._around = around
         self._group = group
         self._refused: RefusedSpec | None = None
         self._wish: Wanted | None = None
@@ -231,14 +183,14 @@ class GroupWorker(Rounds):
                     self._tell_of_drift(seen, decision.wish, differences)
                 case Remove(havip):
                     done = await self._around.writer.delete(havip)
-                    log.info("%s: %s", self._key, "deleted" if done else "is asked for still")
+                    log.info("%s: %s", self._name, "deleted" if done else "is asked for still")
                     return self._around.pace.retry
                 case _:
                     return None
         except KubernetesError as error:
             if error.status != INVALID or decision.wish is None:
                 raise
-            log.info("%s: %s", self._key, error)
+            log.info("%s: %s", self._name, error)
             self._refused = refused_spec(decision.wish.spec, seen.claims, error.causes, str(error))
         self.wake()
         return None
@@ -274,7 +226,8 @@ class Departure(Rounds):
     """Takes leave of a Service that asks for nothing any more, once its HaVip is gone."""
 
     def __init__(self, uid: str, around: Services) -> None:
-        super().__init__(uid, around)
+        super().__init__(f"Service {uid}", around.pace, lambda: around.ended(uid))
+        self._around = around
         self._uid = uid
 
     def over(self) -> bool:
