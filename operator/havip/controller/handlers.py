@@ -34,8 +34,9 @@ def tell(body: Mapping[str, Any], told: News) -> None:
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set kopf up; the figures are measured or its author's advice."""
     settings.peering.standalone = True
-    # A limit alone starves: an idle worker would keep its place for 5 s.
-    settings.queueing.worker_limit = 50
+    # No limit: until all indexes are full each object keeps its worker waiting, so with a limit
+    # and one object more than that the operator would never begin.
+    settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.05
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310

@@ -87,6 +87,9 @@ def test_five_hundred_services_of_others_cost_no_write(shop: Shop) -> None:
         assert writes(cluster) - before == Counter({"services": 1}), "the one of this test"
         after = versions()
         assert sum(after[uid] != version for uid, version in stored.items()) == 1
+        # It was awake all the while.
+        shop.service()
+        shop.wait_for_havip()
     finally:
         for name in names:
             shop.call("DELETE", f"/api/v1/namespaces/{name}/services")
