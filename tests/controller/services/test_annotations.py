@@ -115,7 +115,7 @@ def test_a_value_that_cannot_be_is_told_by_its_annotation(
     objection = claim(annotations=annotations).objection
     assert objection is not None
     assert objection.reason is ServiceReason.INVALID_ANNOTATION
-    assert objection.message.startswith(f"The annotation havip.dev/{blamed} cannot be")
+    assert objection.message.startswith(f"The annotation havip.dev/{blamed} ")
     assert words in objection.message
 
 
@@ -133,20 +133,25 @@ def test_two_addresses_that_differ_are_told() -> None:
         (
             "spec.address",
             'Invalid value: "string": this is not an IPv4 address: give one',
-            'The annotation havip.dev/address (or spec.loadBalancerIP) cannot be "x":'
+            'The annotation havip.dev/address (or spec.loadBalancerIP) "x" cannot be:'
             " this is not an IPv4 address: give one.",
         ),
         (
             "spec.health[1].http.path",
             'Invalid value: "z": path must begin with /',
-            'The annotation havip.dev/health-http cannot be "81/z": path must begin with /.',
+            'The annotation havip.dev/health-http "81/z" cannot be: path must begin with /.',
         ),
-        # A rule on what several annotations make together names the first of them.
+        (
+            "spec.health[0].tcp.port",
+            "Invalid value: 0: should be greater than or equal to 1",
+            'The annotation havip.dev/health-tcp "80" cannot be:'
+            " should be greater than or equal to 1.",
+        ),
         (
             "spec.eip",
             'Invalid value: "object": give either allocationId or allocate',
-            'The annotation havip.dev/eip-allocation-id cannot be "eip-1":'
-            " give either allocationId or allocate.",
+            'The annotations havip.dev/eip-allocation-id "eip-1" with havip.dev/eip-allocate "true"'
+            " cannot be: give either allocationId or allocate.",
         ),
     ],
 )

@@ -39,6 +39,10 @@ def test_ours_is_a_load_balancer_of_the_class_of_a_havipclass() -> None:
     assert concerns(asked.service.to_json())
 
 
+def test_a_class_without_the_type_asks_for_nothing() -> None:
+    assert claim_of(service(type="ClusterIP")) is None
+
+
 def test_a_service_that_is_being_deleted_asks_for_nothing() -> None:
     assert claim_of(service(deleting=True)) is None
 

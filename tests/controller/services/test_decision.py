@@ -8,7 +8,15 @@ import pytest
 
 from havip.api.havip import DeletionPolicy, Profile
 from havip.controller.services.claims import ServiceReason
-from havip.controller.services.decision import Decision, Make, Mend, RefusedSpec, Remove, decide
+from havip.controller.services.decision import (
+    Decision,
+    Make,
+    Mend,
+    RefusedSpec,
+    Remove,
+    decide,
+    refused_spec,
+)
 from havip.controller.services.wanted import new_body
 
 from .pure import ACROSS, ALONE, SHARED, claim, havip_body, held, sight
@@ -242,12 +250,14 @@ def test_what_the_api_server_refused_is_not_asked_again_until_it_differs() -> No
 def test_the_last_to_say_what_the_api_server_refuses_is_blamed() -> None:
     there = havip_body("default/front", serves="default/a", labels=SHARED_LABEL, owners=("a",))
     asked = (
-        sharing("default/a", 9, 80),
-        sharing("default/b", 1, 81, annotations={"routes": "vtb-1=10.9.0.7/16"}),
+        sharing("default/a", 9, 80, annotations={"eip-allocation-id": "eip-1"}),
+        sharing("default/b", 1, 81, annotations={"eip-allocate": "true"}),
     )
     first = decide(sight(*asked, group=SHARED, havip=there))
     assert first.wish is not None
-    refused = RefusedSpec(first.wish.spec, "bits set", frozenset({"routes"}))
+    causes = {"spec.eip": "Invalid value: 5: give either"}
+    refused = refused_spec(first.wish.spec, asked, causes, "")
+    assert refused.annotations == {"eip-allocation-id", "eip-allocate"}
     decision = decide(sight(*asked, group=SHARED, havip=there, refused=refused))
     assert decision.step is None
     assert reasons(decision) == {

@@ -1,7 +1,7 @@
 """What a Service can ask of its HaVip: one annotation for one field of ``HaVip.spec``. Pure.
 
 The table below is the only place that knows both names. Bounds are not repeated here: the model and
-the API server judge the field, and ``Asked.annotation_of`` says which annotation it came from.
+the API server judge the field, and ``Asked.annotations_of`` says which annotation it came from.
 """
 
 from __future__ import annotations
@@ -174,14 +174,18 @@ class Asked:
     spec: Mapping[str, Any]
     origins: Mapping[Path, str]
 
-    def annotation_of(self, path: Iterable[object]) -> str:
-        """Name the annotation that a field came from, or that came nearest; empty if none did."""
+    def annotations_of(self, path: Iterable[object]) -> tuple[str, ...]:
+        """Name the annotation that a field came from, or those that its parts came from."""
         given = tuple(str(each) for each in path)
         for length in range(len(given), 0, -1):
             if found := self.origins.get(given[:length]):
-                return found
-        inside = (name for origin, name in self.origins.items() if origin[: len(given)] == given)
-        return next(inside, "") if given else ""
+                return (found,)
+        inside = {name: None for origin, name in self.origins.items() if _within(origin, given)}
+        return tuple(inside) if given else ()
+
+
+def _within(origin: Path, path: Path) -> bool:
+    return origin[: len(path)] == path
 
 
 class BadAnnotation(ValueError):  # noqa: N818  (a class is named after what is the case)

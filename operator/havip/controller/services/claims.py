@@ -192,19 +192,29 @@ def refusal_of(asks: Mapping[str, str]) -> Refusal | None:
         HaVipSpec.from_json({"className": "any", **asked.spec})
     except ValidationError as error:
         first = error.errors()[0]
-        annotation = asked.annotation_of(first["loc"])
-        return bad_annotation(annotation, asks.get(annotation, ""), first["msg"])
+        blamed = {name: asks[name] for name in asked.annotations_of(first["loc"])}
+        return bad_annotations(blamed, first["msg"])
     return None
 
 
 def bad_annotation(annotation: str, value: str, why: str) -> Refusal:
     """Say that an annotation cannot be used, and why."""
-    if annotation == ADDRESS:
-        named = f"{full_name(annotation)} (or spec.loadBalancerIP)"
-    else:
-        named = full_name(annotation)
-    shown = value if len(value) <= 80 else f"{value[:77]}..."
+    return bad_annotations({annotation: value}, why)
+
+
+def bad_annotations(annotations: Mapping[str, str], why: str) -> Refusal:
+    """Say that annotations, with these values, cannot be used together, and why."""
+    told = " with ".join(f'{_named(name)} "{_shown(text)}"' for name, text in annotations.items())
+    kind = "annotation" if len(annotations) == 1 else "annotations"
     return Refusal(
-        ServiceReason.INVALID_ANNOTATION,
-        f'The annotation {named} cannot be "{shown}": {why.rstrip(".")}.',
+        ServiceReason.INVALID_ANNOTATION, f"The {kind} {told} cannot be: {why.rstrip('.')}."
     )
+
+
+def _named(annotation: str) -> str:
+    also = " (or spec.loadBalancerIP)" if annotation == ADDRESS else ""
+    return f"{full_name(annotation)}{also}"
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= 80 else f"{value[:77]}..."

@@ -20,7 +20,7 @@ from havip.controller.services.claims import (
     Group,
     Refusal,
     ServiceReason,
-    bad_annotation,
+    bad_annotations,
 )
 from havip.controller.services.objects import Service
 from havip.controller.services.sharing import Admission, admit
@@ -268,15 +268,16 @@ def refused_spec(
         if claim.objection is None:
             asks |= claim.asks
     asked = ask(asks)
-    told: dict[str, str] = {}
+    told: list[str] = []
+    blamed: set[str] = set()
     for where, words in causes.items():
-        annotation = asked.annotation_of(parse_path(where))
-        sentence = PREAMBLE.sub("", words)
-        if annotation:
-            refusal = bad_annotation(annotation, asks[annotation], sentence)
-            told[annotation] = refusal.message
+        annotations = asked.annotations_of(parse_path(where))
+        if annotations:
+            given = {name: asks[name] for name in annotations}
+            told.append(bad_annotations(given, PREAMBLE.sub("", words)).message)
+            blamed.update(annotations)
     if told:
-        return RefusedSpec(spec, " ".join(told.values()), frozenset(told))
+        return RefusedSpec(spec, " ".join(told), frozenset(blamed))
     said = "; ".join(f"{field}: {PREAMBLE.sub('', words)}" for field, words in causes.items())
     return RefusedSpec(
         spec,
