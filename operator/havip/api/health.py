@@ -91,6 +91,14 @@ class EndpointsCheck(Model):
             "this is not the name of a Service: give one of the same namespace",
         ),
     ]
+    health_check_node_port: Annotated[
+        Port | None,
+        Field(
+            description="The Service's healthCheckNodePort, where kube-proxy says whether it leads"
+            " to an endpoint on the node. With it an endpoint that is new on the node counts once"
+            " kube-proxy says so, or after 5 s."
+        ),
+    ] = None
 
 
 class HealthCheck(Model):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from havip.controller.poller import Pace
 from havip.controller.services.workers import Services
 from havip.controller.world import World
 from tests.controller.conftest import Cluster
-from tests.controller.test_crash import Death, When
+from tests.controller.test_crash import When
 
 from .conftest import Shop
 
@@ -29,6 +30,23 @@ pytestmark = pytest.mark.apiserver
 
 PACE = Pace(drift=5.0, settle=0.01, backoff=0.02, retry=0.1)
 KEY = "default/web"
+
+
+@dataclass
+class Death:
+    """Strikes at the write of this number; never, when it is 0."""
+
+    call: int
+    when: When
+    calls: int = 0
+    struck: asyncio.Event = field(default_factory=asyncio.Event)
+    at: str = ""
+
+    async def strike(self, write: str) -> None:
+        """Stop the caller for good, as kill -9 does: it neither returns nor raises."""
+        self.at = self.at or write
+        self.struck.set()
+        await asyncio.Event().wait()
 
 
 class MortalKube(Kube):

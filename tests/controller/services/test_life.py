@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from havip.api.names import SERVICE_FINALIZER
-from tests.controller.conftest import CLASS, ROOT, eventually
+from tests.controller.conftest import CLASS, eventually
 
 from .conftest import Shop
 
@@ -252,26 +252,3 @@ def test_a_controller_that_starts_anew_withdraws_nothing(shop: Shop) -> None:
     shop.wait_for_havip("default/other")
     assert shop.addresses() == [address]
     assert "AddressWithdrawn" not in [reason for reason, _ in shop.events()]
-
-
-def test_the_rights_that_the_controller_is_given_are_enough(shop: Shop) -> None:
-    cluster = shop.cluster
-    cluster.plane.apply(ROOT / "e2e" / "lab" / "manifests" / "rbac.yaml")
-    admin = cluster.kubeconfig
-    cluster.stop_controllers()
-    cluster.kubeconfig = cluster.plane.kubeconfig("havip-system/havip-controller")
-    try:
-        cluster.start_controller("bound")
-        shop.wait_for_lead("bound")
-        shop.service()
-        shop.serve()
-        shop.edit_havip(
-            "default/web", {"op": "add", "path": "/spec/deletionPolicy", "value": "Retain"}
-        )
-        shop.wait_for_event("DriftMended")
-        shop.delete()
-        shop.hold(node="")
-        shop.wait_gone()
-    finally:
-        cluster.stop_controllers()
-        cluster.kubeconfig = admin
