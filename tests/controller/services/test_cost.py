@@ -96,10 +96,13 @@ def test_five_hundred_services_of_others_cost_no_write(shop: Shop) -> None:
 
 
 def test_a_service_that_is_served_costs_no_write_while_nothing_happens(shop: Shop) -> None:
-    cluster = shop.cluster
     shop.service()
     shop.serve()
-    wait_for_rounds(cluster, 2)
-    before = writes(cluster)
-    wait_for_rounds(cluster, 3)
-    assert writes(cluster) - before == Counter()
+
+    def written_in_a_while() -> Counter[str]:
+        before = writes(shop.cluster)
+        wait_for_rounds(shop.cluster, 3)
+        return writes(shop.cluster) - before
+
+    # Some of what the HaVip reports comes later than its address.
+    eventually(written_in_a_while, lambda seen: not seen, within=60)

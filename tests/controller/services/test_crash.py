@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from havip.api.names import API_VERSION
-from havip.controller.kube import Json, Kube
+from havip.controller.kube import Json, Kube, KubernetesError
 from havip.controller.poller import Pace
 from havip.controller.services.workers import Services
 from havip.controller.world import World
@@ -65,11 +65,15 @@ class MortalKube(Kube):
         if fatal and death.when == "before":
             await death.strike(what)
         try:
-            return await super()._request(method, path, body)
-        finally:
+            answer = await super()._request(method, path, body)
+        except KubernetesError:
             # A refusal, of a write that came too late, is an answer as well.
             if fatal or death.struck.is_set():
                 await death.strike(what)
+            raise
+        if fatal or death.struck.is_set():
+            await death.strike(what)
+        return answer
 
 
 @contextlib.asynccontextmanager
