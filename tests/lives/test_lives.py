@@ -64,6 +64,23 @@ def test_the_lives_make_every_change_there_is(theatre: Theatre) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("life", "mishap"),
+    [
+        ("eip swapped", "AssociateEipAddress#2:edits-before"),
+        ("eip swapped", "ReleaseEipAddress#1:dies-unseen"),
+        ("eip edited", "MoveResourceGroup#1:dies-unseen"),
+        ("whole", "CreateRouteEntry#1:dies-unseen"),
+        ("given back", "AssociateHaVip#2:edits-before"),
+        ("given back", "UnassociateHaVip#1:drops-unseen"),
+    ],
+)
+def test_what_was_wrong_once_is_right(theatre: Theatre, life: str, mishap: str) -> None:
+    outcome = theatre.stage("instant").run(LIVES[life], Mishap.read(mishap))
+    assert outcome.struck
+    assert (outcome.complaints, outcome.leaked, outcome.doubled) == ([], 0, 0)
+
+
 @pytest.mark.parametrize("profile", TRIED)
 @pytest.mark.parametrize("life", LIVES)
 def test_one_mishap_leaves_nothing_and_doubles_nothing(
