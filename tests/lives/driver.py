@@ -224,9 +224,9 @@ class _User:
             lacking = self._lacking(scene)
             if not lacking:
                 seen = self._look()
-                if scene.keeps and self._hurried:
-                    # What is retained is what there was by then; it bears our tags no more.
-                    wanted = seen if not seen.ours else wanted
+                if self._hurried and (scene.suspends or (scene.keeps and not seen.ours)):
+                    # What is left as it is, is what there was by then.
+                    wanted = seen
                 lacking = seen.against(wanted)
                 if not lacking:
                     break
@@ -255,7 +255,7 @@ class _User:
         if status.get("observedGeneration") != metadata["generation"]:
             return ["the edit was not looked at yet"]
         conditions = {each["type"]: each for each in status.get("conditions", [])}
-        if scene.spec.get("suspend"):
+        if scene.suspends:
             accepted = conditions[ConditionType.ACCEPTED]
             return [] if accepted["reason"] == "Suspended" else ["it is not suspended"]
         return [
