@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import pytest
 
-from havip.api.names import LABEL_UID, lease_name
+from havip.api.names import LABEL_UID, TAG_UID, lease_name
 from havip.cloud.alibaba import AlibabaCloud
 from havip.controller.accounts import Accounts
 from havip.controller.classes import Classes
@@ -190,7 +190,7 @@ async def life(cluster: Cluster, cloud: AlibabaCloud, death: Death, name: str) -
                 break
     assert deleted
     assert cluster.cloud.control.ha_vips() == []
-    assert cluster.cloud.control.eips() == []
+    assert [each for each in cluster.cloud.control.eips() if TAG_UID in each["tags"]] == []
     assert cluster.cloud.control.route_entries(ROUTE["routeTableId"]) == []
     leases = [each["metadata"].get("labels", {}) for each in cluster.get("Lease")["items"]]
     assert not any(LABEL_UID in labels for labels in leases)
