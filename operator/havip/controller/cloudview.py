@@ -108,12 +108,16 @@ def wanted_tags(havip: HaVip, cluster_id: str, tags: Mapping[str, str]) -> dict[
 
 
 def owner_of(tags: Mapping[str, str], cluster_id: str, uid: str) -> str:
-    """Tell who owns what has these tags: ``""`` nobody, ``"us"``, or words that name the owner."""
+    """Tell who owns what has these tags: ``""`` nobody, ``"us"``, or words that name the owner.
+
+    Where one of the two is missing, somebody took it off: then the other makes nobody an owner,
+    but it still tells that this is not ours.
+    """
     cluster, owner = tags.get(TAG_CLUSTER, ""), tags.get(TAG_UID, "")
-    if not cluster and not owner:
-        return ""
     if (cluster, owner) == (cluster_id, uid):
         return "us"
+    if cluster in ("", cluster_id) and owner in ("", uid):
+        return ""
     return f"object {owner or 'unknown'} of cluster {cluster or 'unknown'}"
 
 
