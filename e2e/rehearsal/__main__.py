@@ -18,6 +18,7 @@ from lab.network import NetworkError
 from lab.site import LabError
 from lab.stage import Stage
 from lab.watching import WitnessError
+from lab.whole.cgroups import CgroupError
 from lab.whole.cluster import WholeCluster
 from lab.whole.node import NodeError
 from rehearsal import failing, installing, measuring
@@ -27,6 +28,7 @@ from rehearsal.setting import Setting
 TROUBLES = (
     LabError,
     NodeError,
+    CgroupError,
     ControlPlaneError,
     NetworkError,
     ProgramEndedError,

@@ -25,8 +25,9 @@ from lab.fleet import Fleet
 from lab.network import CLIENT, Network, node_machines
 from lab.site import LabError, Site
 from lab.watching import ReadyWatch
+from lab.whole.cgroups import Cgroups
 from lab.whole.controlplane import DIRECTORY, WholeControlPlane
-from lab.whole.node import Node, make_cgroups, remove_cgroups
+from lab.whole.node import Node
 from lab.whole.pause import pause_archive
 
 READY_SECONDS = 180
@@ -46,6 +47,7 @@ class WholeCluster(Site):
             Fleet(DIRECTORY, self.plane),
             DIRECTORY,
         )
+        self._cgroups = Cgroups(machines)
         self._kubelets = {name: Node(machine, self.plane) for name, machine in machines.items()}
 
     # -- life
@@ -59,7 +61,7 @@ class WholeCluster(Site):
         try:
             shutil.rmtree(self.directory, ignore_errors=True)
             self.directory.mkdir(parents=True)
-            make_cgroups(list(self.nodes))
+            self._cgroups.make()
             self._fleet.start_cloud(self.nodes)
             self.plane.start()
             for node in self._kubelets.values():
@@ -78,7 +80,7 @@ class WholeCluster(Site):
         self._fleet.kill_all()
         self.plane.stop()
         self.network.remove()
-        remove_cgroups()
+        self._cgroups.close()
 
     # -- what an admin does
 

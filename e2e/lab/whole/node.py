@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -16,14 +14,12 @@ from lab.images import overlays
 from lab.network import FABRIC, PREFIX, Machine, run
 from lab.processes import Program
 from lab.watching import program
+from lab.whole import cgroups
 from lab.whole.controlplane import DIRECTORY, WholeControlPlane, kubelet_user
 
-CGROUPS = Path("/sys/fs/cgroup")
-CGROUP = f"{PREFIX}nodes"
 CNI_PROGRAMS = "/usr/lib/cni"
 PAUSE_IMAGE = "havip.dev/lab/pause:1"
 START_SECONDS = 90
-END_SECONDS = 30
 
 
 class NodeError(Exception):
@@ -181,7 +177,7 @@ conf_dir = "{network}"
             "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
             "authorization": {"mode": "AlwaysAllow"},
             "cgroupDriver": "cgroupfs",
-            "cgroupRoot": f"/{CGROUP}/{self.machine.name}",
+            "cgroupRoot": str(cgroups.path(self.machine.name)),
             "enforceNodeAllocatable": [],
             "failCgroupV1": False,
             "failSwapOn": False,
@@ -199,37 +195,3 @@ conf_dir = "{network}"
 def snapshotter() -> str:
     """Return how containers get their files: laid over the image where that works, else copied."""
     return "overlayfs" if overlays(DIRECTORY) else "native"
-
-
-def make_cgroups(nodes: list[str]) -> None:
-    """Make the control groups that the nodes' kubelets build on."""
-    remove_cgroups()
-    for hierarchy in _hierarchies():
-        for node in nodes:
-            (hierarchy / CGROUP / node).mkdir(parents=True)
-        # A node of its own would not have its pods wait for whatever else this machine does.
-        for weight, most in (("cpu.shares", 262144), ("cpu.weight", 10000)):
-            file = hierarchy / CGROUP / weight
-            if file.exists():
-                file.write_text(str(most))
-
-
-def remove_cgroups() -> None:
-    """Remove the nodes' control groups, once the last process has left them."""
-    deadline = time.monotonic() + END_SECONDS
-    for hierarchy in _hierarchies():
-        for folder, _, _ in os.walk(hierarchy / CGROUP, topdown=False):
-            while Path(folder).exists():
-                with contextlib.suppress(OSError):
-                    Path(folder).rmdir()
-                    break
-                if time.monotonic() > deadline:
-                    raise NodeError(f"processes of an earlier lab stay in {folder}")
-                time.sleep(0.05)
-
-
-def _hierarchies() -> list[Path]:
-    """Return where control groups are made: one place, or one for each controller as of old."""
-    if (CGROUPS / "cgroup.controllers").exists():
-        return [CGROUPS]
-    return [each for each in CGROUPS.iterdir() if each.is_dir() and not each.is_symlink()]
