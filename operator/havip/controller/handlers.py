@@ -19,6 +19,7 @@ from havip.api import names
 from havip.controller.events import News
 from havip.controller.health import Pulse
 from havip.controller.reconcile import Reconciler
+from havip.controller.services.workers import Services
 from havip.controller.world import World
 
 PULSE_SECONDS = 1.0
@@ -33,8 +34,9 @@ def tell(body: Mapping[str, Any], told: News) -> None:
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set kopf up; the figures are measured or its author's advice."""
     settings.peering.standalone = True
-    # A limit alone starves: an idle worker would keep its place for 5 s.
-    settings.queueing.worker_limit = 50
+    # No limit: until all indexes are full each object keeps its worker waiting, so with a limit
+    # and one object more than that the operator would never begin.
+    settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.05
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
@@ -66,11 +68,11 @@ def by_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> ko
     return dataclasses.replace(found, server=f"https://{host}:{port}")
 
 
-def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
+def registry_for(world: World, reconciler: Reconciler, services: Services) -> kopf.OperatorRegistry:
     """Return the handlers.
 
-    The watches of all but the HaVips are indexes: kopf fills every index before it calls any
-    handler, so no HaVip is looked at while the nodes are known in part.
+    All watches fill indexes: kopf fills every index before it calls any handler, so no HaVip is
+    looked at while the nodes are known in part, and no Service while the HaVips are.
     """
     registry = kopf.OperatorRegistry()
 
@@ -90,10 +92,12 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
         async def vanished(type: str | None, body: kopf.Body, **_: object) -> None:
             if type == "DELETED":
                 saw(body, True)
+            services.stir()
 
     def saw_class(body: Mapping[str, Any], gone: bool) -> None:
         if world.saw_class(body, gone=gone):
             reconciler.wake()
+            services.saw_class()
         reconciler.around.classes.saw(body["metadata"]["name"])
 
     def saw_node(body: Mapping[str, Any], gone: bool) -> None:
@@ -107,6 +111,11 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     watch(names.GROUP, names.HAVIPCLASS_PLURAL, saw_class)
     watch(names.GROUP, names.HAVIPNODE_PLURAL, saw_agent)
     watch("", "nodes", saw_node)
+    watch("", "services", services.saw_service)
+
+    @kopf.index(names.GROUP, names.HAVIP_PLURAL, id="saw-havips", registry=registry)
+    async def havip_appeared(body: kopf.Body, **_: object) -> None:
+        world.saw_havip(dict(body))
 
     @kopf.on.event(names.GROUP, names.HAVIP_PLURAL, id="havip", registry=registry)
     async def havip(type: str | None, body: kopf.Body, **_: object) -> None:
@@ -114,6 +123,8 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
             reconciler.forget(body["metadata"]["uid"])
         elif uid := world.saw_havip(dict(body)):
             reconciler.worker(uid).wake()
+        services.saw_havip(body["metadata"]["name"])
+        services.stir()
 
     return registry
 
