@@ -123,7 +123,7 @@ def registry_for(world: World, reconciler: Reconciler, services: Services) -> ko
             reconciler.forget(body["metadata"]["uid"])
         elif uid := world.saw_havip(dict(body)):
             reconciler.worker(uid).wake()
-        services.saw_havip(body["metadata"]["name"])
+        services.saw_havip(body)
         services.stir()
 
     return registry

@@ -52,6 +52,12 @@ class Demand:
         departing = self._departing.pop(uid, None)
         return self._claims.pop(uid, None) is not None or departing is not None
 
+    def version_of(self, uid: str) -> str:
+        """Return the version in which a Service is known; empty where it is not."""
+        claim = self._claims.get(uid)
+        known = claim.service if claim else self._departing.get(uid)
+        return known.metadata.resource_version if known else ""
+
     @property
     def departing(self) -> Mapping[str, Service]:
         """By uid: those that ask for nothing any more and that we have not yet taken leave of."""

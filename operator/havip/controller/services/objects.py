@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -113,3 +114,8 @@ def service_path(key: str) -> str:
     """Path in the API of the Service with this namespace and name, as in default/web."""
     namespace, _, name = key.partition("/")
     return f"/api/v1/namespaces/{namespace}/services/{name}"
+
+
+def newer(body: Mapping[str, Any], version: str) -> bool:
+    """Tell whether an object is newer than one of its versions: the API server counts upwards."""
+    return int(body["metadata"]["resourceVersion"]) > int(version)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from havip.api.havip import HaVip
 from havip.controller.events import News
 from havip.controller.kube import Kube, KubernetesError
 from havip.controller.poller import Pace
@@ -29,7 +30,7 @@ from havip.controller.services.decision import (
     refused_spec,
 )
 from havip.controller.services.demand import Demand
-from havip.controller.services.objects import Service, ServiceStatus
+from havip.controller.services.objects import Service, ServiceStatus, newer
 from havip.controller.services.rounds import Rounds
 from havip.controller.services.spread import candidates, owned_by_host, preferred_hosts
 from havip.controller.services.status import departed_status, service_news, service_status
@@ -64,7 +65,9 @@ class Services:
         self.demand = Demand(world)
         self.writer = Writer(kube)
         self.making = asyncio.Lock()
-        """Held from the choice of preferred hosts until the HaVip is known."""
+        """Held from the choice of preferred hosts until it counts for the next."""
+        self.made: dict[str, HaVip] = {}
+        """By uid: HaVips that were made and not yet seen."""
         self._tell = tell
         self._touched: set[Group | str] = set()
         self._workers: dict[Group | str, Rounds] = {}
@@ -82,8 +85,22 @@ class Services:
             self._touched |= {each for each in (before, after) if each is not None}
             self._touched.add(uid)
 
-    def saw_havip(self, name: str) -> None:
-        """Take note that a HaVip of this name appeared, changed or vanished."""
+    def wrote_service(self, body: Mapping[str, Any]) -> None:
+        """Take note of what a write made of a Service, unless the watch was faster and is ahead."""
+        known = self.demand.version_of(body["metadata"]["uid"])
+        if known and newer(body, known):
+            self.saw_service(body, gone=False)
+
+    def wrote_havip(self, body: Mapping[str, Any]) -> None:
+        """Take note of what a write made of a HaVip, unless the watch was faster and is ahead."""
+        known = self.world.havips.get(body["metadata"]["uid"])
+        if known is not None and newer(body, known.metadata.resource_version):
+            self.world.saw_havip(body)
+
+    def saw_havip(self, body: Mapping[str, Any]) -> None:
+        """Take note that a HaVip appeared, changed or vanished, which the world knows already."""
+        name = body["metadata"]["name"]
+        self.made.pop(body["metadata"]["uid"], None)
         working = {each for each in self._workers if isinstance(each, Group)}
         groups = self.demand.groups | working
         self._touched |= {each for each in groups if each.name == name}
@@ -129,7 +146,7 @@ class Services:
             return
         written = await self.writer.report(service, status)
         if written is not None:
-            self.saw_service(written, gone=False)
+            self.wrote_service(written)
             for each in service_news(service.status, status):
                 self.tell(service, each)
 
@@ -167,7 +184,7 @@ class GroupWorker(Rounds):
             written = await around.writer.add_finalizer(service)
             if written is None:
                 return around.pace.backoff
-            around.saw_service(written, gone=False)
+            around.wrote_service(written)
             self.wake()
         pause = await self._take(seen, decision)
         self._wish = decision.wish
@@ -178,8 +195,10 @@ class GroupWorker(Rounds):
             match decision.step:
                 case Make() as step:
                     await self._make(seen, step)
+                    # The watch wakes us; should it not, the API server knows that there is one.
+                    return self._around.pace.retry
                 case Mend(body, differences) if seen.havip is not None:
-                    self._made(await self._around.writer.replace(seen.havip, body))
+                    self._around.wrote_havip(await self._around.writer.replace(seen.havip, body))
                     self._tell_of_drift(seen, decision.wish, differences)
                 case Remove(havip):
                     done = await self._around.writer.delete(havip)
@@ -196,20 +215,18 @@ class GroupWorker(Rounds):
         return None
 
     async def _make(self, seen: Sight, step: Make) -> None:
-        world, klass = self._around.world, seen.klass
-        async with self._around.making:
+        around, world, klass = self._around, self._around.world, seen.klass
+        async with around.making:
             hosts: tuple[str, ...] = ()
             if klass is not None and not step.wish.spec.election.priorities:
                 hosts = preferred_hosts(
                     f"{step.home}/{self._group.name}",
                     candidates(step.wish.spec, klass, world.nodes),
-                    owned_by_host(world.havips.values(), world.nodes),
+                    owned_by_host((around.made | world.havips).values(), world.nodes),
                 )
             body = new_body(self._group, step.wish, step.home, hosts)
-            self._made(await self._around.writer.create(body))
-
-    def _made(self, body: Mapping[str, Any]) -> None:
-        self._around.world.saw_havip(body)
+            made = HaVip.from_json(await around.writer.create(body))
+            around.made[made.metadata.uid] = made
 
     def _tell_of_drift(
         self, seen: Sight, wish: Wanted | None, differences: tuple[str, ...]
@@ -248,7 +265,7 @@ class Departure(Rounds):
             written = await around.writer.remove_finalizer(service)
             if written is None:
                 return None
-            around.saw_service(written, gone=False)
+            around.wrote_service(written)
             self.wake()
         elif service.metadata.deletion_timestamp is None:
             await around.report(service, departed_status(service))
