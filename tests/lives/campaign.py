@@ -137,7 +137,7 @@ def run(task: Task) -> Outcome:
 
 
 def _settle_down() -> None:
-    """Have the garbage of lives looked for, not all that the SDK is made of, and not all the time."""
+    """Have the garbage of lives looked for, not what the SDK is made of, and not all the time."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
