@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -98,8 +99,10 @@ class Setting:
         cluster.until(
             "the client is answered", lambda: prober.report().answered_by == (holder,), MOVE_SECONDS
         )
+        began = time.monotonic()
         hurt(holder)
         seen, owned = prober.stop(), owners.stop()
+        elapsed = time.monotonic() - began
         self.stage.check(
             "a client missed it for no longer than " + millis(bound)
             if bound
@@ -113,7 +116,17 @@ class Setting:
             "; ".join(f"{a} and {b} for {millis(s)}" for a, b, s in owned.overlaps)
             or " then ".join(seen.answered_by),
         )
+        if seen.outage > bound or owned.overlaps:
+            self._show_agents(elapsed)
         return seen
+
+    def _show_agents(self, seconds: float) -> None:
+        """Show what the agents wrote in the last seconds: their pods may not be there for long."""
+        for pod in self.cluster.pods("app.kubernetes.io/component=agent", NAMESPACE):
+            name = pod["metadata"]["name"]
+            line = ("logs", "-n", NAMESPACE, name, f"--since={seconds + 1:.0f}s", "--timestamps")
+            self.stage.say(f"The agent on {pod['spec']['nodeName']} wrote:")
+            self.stage.say(self.cluster.plane.try_kubectl(*line).stdout)
 
     def wait_moved(self, holder: str) -> str:
         """Wait until another node holds the address and answers; return which."""

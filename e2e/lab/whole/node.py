@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab.binaries import find_or_build_cluster
+from lab.images import overlays
 from lab.network import FABRIC, PREFIX, Machine, run
 from lab.processes import Program
 from lab.watching import program
@@ -196,13 +197,8 @@ conf_dir = "{network}"
 
 
 def snapshotter() -> str:
-    """Return how containers get their files: laid over the image where the kernel can, else copied.
-
-    One overlay cannot lie on another, which a machine that is a container itself often has.
-    """
-    below = run("stat", "--file-system", "--format=%T", str(DIRECTORY.parent)).strip()
-    has_overlay = "\toverlay\n" in Path("/proc/filesystems").read_text()
-    return "overlayfs" if has_overlay and below != "overlayfs" else "native"
+    """Return how containers get their files: laid over the image where that works, else copied."""
+    return "overlayfs" if overlays(DIRECTORY) else "native"
 
 
 def make_cgroups(nodes: list[str]) -> None:

@@ -4,6 +4,7 @@ What is kept here only tells how long something has been the case; it may be los
 and then takes that long again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from havip.controller.accounts import Account, Accounts
 from havip.controller.clock import Clock
 from havip.controller.cloudview import (
     LOST_SECONDS,
+    SURE_LISTINGS,
     CloudView,
     EipView,
     NetworkInterfaceView,
@@ -281,7 +283,8 @@ class Observer:
             listings=listed.unseen(known_id, since),
         )
         early = self._missing_early(listed.latest, known_id)
-        return replace(found, early=early, listings=self._count(HA_VIPS))
+        changed_at = self._changed_at.get(HA_VIPS, float("-inf"))
+        return replace(found, early=early, listings=listed.unseen("", changed_at))
 
     def _missing_early(self, latest: Snapshot[Any], key: str) -> bool:
         """Tell whether a thing on record is missing from the listings, but not for long."""
@@ -291,38 +294,46 @@ class Observer:
         since = self._missing_since.setdefault(key, latest.started)
         return latest.started - since < LOST_SECONDS
 
-    def _count(self, listing: Listing[Any]) -> int:
-        """Count the listings since our last change of what is listed."""
+    def _sight(self, listing: Listing[T]) -> tuple[Mapping[str, T], int] | None:
+        """Return what the last listings since our change have, and how many these are.
+
+        The newest counts, but what it alone lacks may only be late: that takes two in a row.
+        """
         listed = self._listed(listing)
+        if listed is None or listed.latest is None:
+            return None
         since = self._changed_at.get(listing, float("-inf"))
-        return listed.unseen("", since) if listed else 0
+        recent = listed.recent(since, SURE_LISTINGS)
+        items: dict[str, T] = {}
+        for each in recent or (listed.latest,):
+            items |= each.items
+        return items, len(recent)
+
+    def _error(self, listing: Listing[Any]) -> HaVipError | None:
+        listed = self._listed(listing)
+        return listed.error if listed else None
 
     def _eips(self, last_allocated: str | None) -> EipView | None:
-        listed = self._listed(EIPS)
-        if listed is None or listed.latest is None or listed.error is not None:
+        listed, sight = self._listed(EIPS), self._sight(EIPS)
+        if sight is None or listed is None or listed.latest is None or listed.error is not None:
             return None
-        early = self._missing_early(listed.latest, last_allocated or "")
-        return EipView(listed.latest.items, self._count(EIPS), early)
+        return EipView(*sight, self._missing_early(listed.latest, last_allocated or ""))
 
     def _routes(self, table: str) -> RouteView | None:
-        listed = self._listed(routes(table))
-        if listed is None or self.account is None:
+        error, listed = self._error(routes(table)), self._listed(routes(table))
+        if isinstance(error, UserError):
+            return RouteView(error=error)
+        sight = self._sight(routes(table))
+        if sight is None or error is not None or listed is None or self.account is None:
             return None
-        if isinstance(listed.error, UserError):
-            return RouteView(error=listed.error)
-        if listed.latest is None or listed.error is not None:
-            return None
-        return RouteView(
-            tuple(listed.latest.items.values()),
-            self._count(routes(table)),
-            free=self.account.listings.turns.free(table, listed.latest.started),
-        )
+        entries, listings = sight
+        free = self.account.listings.turns.free(table, self._started(listed))
+        return RouteView(tuple(entries.values()), listings, free=free)
 
     def _network_interfaces(self, needs: Needs) -> NetworkInterfaceView | None:
         for v_switch_id in needs.v_switches:
-            listed = self._listed(network_interfaces(v_switch_id))
-            if listed is not None and listed.latest is not None:
-                return NetworkInterfaceView(tuple(listed.latest.items.values()))
+            if sight := self._sight(network_interfaces(v_switch_id)):
+                return NetworkInterfaceView(tuple(sight[0].values()))
         return None
 
     def _listing_errors(self, seen: Observation) -> dict[str, HaVipError]:

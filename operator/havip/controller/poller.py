@@ -96,6 +96,10 @@ class Poller(Generic[T]):
         self._wanted.set()
         self._mended.set()
 
+    def recent(self, since: float, most: int) -> tuple[Snapshot[T], ...]:
+        """Return the last listings begun after ``since``, at most so many, the oldest first."""
+        return tuple(each for each in self._recent if each.started > since)[-most:]
+
     def unseen(self, key: str, since: float = float("-inf")) -> int:
         """Count the listings in a row, of those begun after ``since``, that did not have the key.
 

@@ -7,6 +7,7 @@ is never released.
 from dataclasses import replace
 
 from havip.api.conditions import ConditionStatus, Reason
+from havip.api.errors import UserError
 from havip.api.havip import EipAllocation, EipStatus, HaVip
 from havip.cloud.port import EipFacts, HaVipFacts, NewEip, ResourceType
 from havip.controller.cloudview import EipView, owner_of, wanted_tags
@@ -44,13 +45,19 @@ def eip_part(seen: Observation, mine: HaVipFacts) -> EipPart | None:
     before = seen.havip.status.eip
     if seen.havip.spec.eip is None and before is None:
         return EipPart(_foreign_note(mine))
-    refusal, view = seen.refusal(EIP), seen.eips
+    # What was listed before our last change would put the wrong one on record.
+    error, view = seen.setbacks.get(EIP), None if EIPS in seen.stale else seen.eips
+    for_user = isinstance(error, UserError)
+    if view is None and not for_user:
+        return None
     part = EipPart(status=before)
     if view is not None:
         part = replace(_part(seen, mine, view), last_allocated=newest(seen, view))
-    if refusal is not None and (part.step is not None or view is None):
-        return replace(part, verdict=Verdict(FALSE, refusal.reason, str(refusal)))
-    return part if view is not None else None
+    if error is None or (part.step is None and view is not None):
+        return part
+    # What only has to be waited for does not unsay what works.
+    told = FALSE if for_user else part.verdict.status
+    return replace(part, verdict=Verdict(told, error.reason, str(error)))
 
 
 def _part(seen: Observation, mine: HaVipFacts, view: EipView) -> EipPart:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from havip.api.conditions import ConditionStatus, Reason
+from havip.api.errors import HaVipError
 from havip.api.havip import HaVipStatus, MemberState, MemberStatus
 from havip.controller.observe import Observation
 from havip.controller.plan.outcome import Member, Plan, Verdict
@@ -75,8 +76,10 @@ def is_ready(member: MemberStatus) -> bool:
     )
 
 
-def members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
-    """Return what ``MembersReady`` says."""
+def members_ready(
+    after: HaVipStatus, ready: int, wanted: int, trouble: HaVipError | None
+) -> Verdict:
+    """Return what ``MembersReady`` says; ``trouble`` is what keeps members from joining."""
     states = [each.state for each in after.members]
     refused = [each for each in after.members if each.state is MemberState.REFUSED]
     fenced = [each for each in after.members if each.state is MemberState.FENCED]
@@ -94,6 +97,8 @@ def members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
     if ready >= wanted:
         return Verdict(TRUE, Reason.ALL_MEMBERS_READY, f"{counts} {_reasons(fenced)}".strip())
     if MemberState.ASSOCIATING in states:
+        if trouble is not None:
+            return Verdict(FALSE, trouble.reason, f"{counts} {trouble}")
         told = f"{counts} The others are being associated."
         return Verdict(FALSE, Reason.MEMBERS_JOINING, told)
     ill = [each for each in after.members if each.state is MemberState.ASSOCIATED and each.reason]
