@@ -274,9 +274,12 @@ def _lingering(seen: Observation, view: EipView) -> EipPart:
 
 
 def _status(seen: Observation, view: EipView, eip: EipFacts, *, allocated: bool) -> EipStatus:
+    before = seen.havip.status.eip or EipStatus()
+    same = before.allocation_id == eip.allocation_id
     return EipStatus(
         allocation_id=eip.allocation_id,
         address=eip.address,
+        former=before.former if same else before.allocation_id,
         allocated=allocated,
         allocating=still_allocating(seen, view),
     )
