@@ -9,6 +9,7 @@ the command line looks first whether it has been reached, so a second run takes 
     helm            Helm, which renders the chart, whose rights the lab runs under
     images          what `make image` builds with
     cluster         what `make e2e` needs besides: the rest of Kubernetes and a container runtime
+    kubeproxy       kube-proxy, for the tests of Services; no target of make asks for it
     prometheus      Prometheus and promtool, for the tests of metrics and alerts
 """
 
@@ -61,6 +62,7 @@ def main(goals: Sequence[str]) -> int:
         "helm": prepare_helm,
         "images": install_image_tools,
         "cluster": prepare_cluster,
+        "kubeproxy": prepare_kube_proxy,
         "prometheus": fetch_prometheus,
     }
     try:
@@ -138,6 +140,11 @@ def _install(what: str, packages: Mapping[str, str]) -> None:
     with step(f"installing {', '.join(missing)}", "under 1 min"):
         _apt("update", "--quiet")
         _apt(*command.split()[1:])
+
+
+def prepare_kube_proxy() -> None:
+    """Have kube-proxy, building it if need be."""
+    _have_binaries(binaries.find_kube_proxy, binaries.find_or_build_kube_proxy)
 
 
 def _have_binaries(find: Callable[[], object], build: Callable[[], object]) -> None:

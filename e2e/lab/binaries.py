@@ -4,8 +4,9 @@ Looked for in this order: `$KUBEBUILDER_ASSETS` (the convention of envtest), `PA
 last they are built into the cache from the Go module that Kubernetes publishes itself as. A place
 counts only when it has the whole set, so that versions do not mix.
 
-There are two sets: the API's (etcd and kube-apiserver), which most of the lab does with, and what
-makes a whole cluster of it, which only `make e2e` asks for.
+There are three sets: the API's (etcd and kube-apiserver), which most of the lab does with; what
+makes a whole cluster of it, which only `make e2e` asks for; and kube-proxy, for the tests of
+Services.
 
 Helm is a program by itself, from its own module.
 
@@ -56,6 +57,7 @@ CLUSTER = {
     ),
     "kube-scheduler": Package("k8s.io/kubernetes/cmd/kube-scheduler", "about 1 min"),
 }
+KUBE_PROXY = {"kube-proxy": Package("k8s.io/kubernetes/cmd/kube-proxy", "about 2 min")}
 
 
 class BinariesMissingError(Exception):
@@ -106,6 +108,12 @@ def find_cluster() -> ClusterBinaries | None:
     )
 
 
+def find_kube_proxy() -> Path | None:
+    """Return kube-proxy if it is installed or built, or None."""
+    found = _find(KUBE_PROXY)
+    return found["kube-proxy"] if found else None
+
+
 def find_or_build() -> Binaries:
     """Return the API's programs, building what is missing.
 
@@ -124,6 +132,16 @@ def find_or_build_cluster() -> ClusterBinaries:
     if find_cluster() is None:
         _build(CLUSTER)
     found = find_cluster()
+    if found is None:  # pragma: no cover - _build raises before this can be
+        raise BinariesMissingError(f"nothing was built into {cache_folder()}")
+    return found
+
+
+def find_or_build_kube_proxy() -> Path:
+    """Return kube-proxy, building it if it is missing. Raises as `find_or_build` does."""
+    if find_kube_proxy() is None:
+        _build(KUBE_PROXY)
+    found = find_kube_proxy()
     if found is None:  # pragma: no cover - _build raises before this can be
         raise BinariesMissingError(f"nothing was built into {cache_folder()}")
     return found

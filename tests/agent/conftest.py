@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import pytest
 
 from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
+from havip.agent.endpoints import follow_endpoints
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Holds, Place, open_fence
 from havip.agent.interfaces import NetworkInterfaces
@@ -334,6 +336,8 @@ async def stage(
             time.monotonic,
             wall_clock,
             lambda: None,
+            partial(follow_endpoints, kube, "node1"),
+            "127.0.0.1",
         )
         assignment = Assignment(
             uid, NAMESPACE, "web", VIP, {"node1": 100}, QUICK, False, Announce(), ()

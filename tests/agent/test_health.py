@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
+from havip.agent.endpoints import Endpoints
 from havip.agent.health import CheckFailedError, Checks, Streak, execute, http, tcp
 from havip.api.health import HealthCheck, HttpCheck, TcpCheck
 
@@ -93,7 +95,9 @@ async def test_a_program_passes_by_its_status() -> None:
 
 
 async def test_a_program_that_hangs_is_killed_with_its_children() -> None:
-    checks = Checks([check(exec={"command": ["sh", "-c", "sleep 4242 & wait"]})], up, nothing)
+    checks = Checks(
+        [check(exec={"command": ["sh", "-c", "sleep 4242 & wait"]})], up, unasked, nothing
+    )
     checks.start()
     await eventually(lambda: checks.results()[0].message == "no answer within 100 ms")
     checks.stop()
@@ -110,25 +114,28 @@ async def eventually_no_process(command: str) -> None:
 
 
 async def test_a_node_without_checks_is_fit() -> None:
-    assert Checks([], up, nothing).healthy
+    assert Checks([], up, unasked, nothing).healthy
 
 
-async def test_a_check_that_has_not_run_does_not_pass() -> None:
-    checks = Checks([check(interface={})], up, nothing)
-    assert not checks.healthy
+async def test_a_check_that_has_not_run_is_open() -> None:
+    checks = Checks([check(interface={})], up, unasked, nothing)
+    assert checks.healthy is None
     assert checks.results()[0].message == "not run yet"
+    assert not checks.results()[0].healthy
 
 
 async def test_a_service_that_fails_and_recovers_changes_the_sum(web: Web) -> None:
-    seen: list[bool] = []
-    checks = Checks([check(http={"port": web.port})], up, lambda: seen.append(checks.healthy))
+    seen: list[bool | None] = []
+    checks = Checks(
+        [check(http={"port": web.port})], up, unasked, lambda: seen.append(checks.healthy)
+    )
     checks.start()
-    await eventually(lambda: checks.healthy)
+    await eventually(lambda: checks.healthy is True)
     web.status = "503 Away"
-    await eventually(lambda: not checks.healthy)
+    await eventually(lambda: checks.healthy is False)
     assert checks.results()[0].message == "answered with status 503"
     web.status = "200 OK"
-    await eventually(lambda: checks.healthy)
+    await eventually(lambda: checks.healthy is True)
     checks.stop()
     assert [state for i, state in enumerate(seen) if i == 0 or seen[i - 1] != state] == [
         True,
@@ -138,14 +145,119 @@ async def test_a_service_that_fails_and_recovers_changes_the_sum(web: Web) -> No
 
 
 async def test_an_interface_check_asks_for_the_link() -> None:
-    checks = Checks([check(interface={"name": "eth7"})], lambda name: name != "eth7", nothing)
+    checks = Checks(
+        [check(interface={"name": "eth7"})], lambda name: name != "eth7", unasked, nothing
+    )
     checks.start()
     await eventually(lambda: "eth7 is down" in checks.results()[0].message)
     checks.stop()
 
 
+async def test_a_check_that_failed_is_enough_while_another_is_open() -> None:
+    open_still = check(name="open", endpoints={"service": "web"})
+    checks = Checks([open_still, check(tcp={"port": 1})], up, silent, nothing)
+    checks.start()
+    await eventually(lambda: checks.healthy is False)
+    checks.stop()
+
+
+async def test_a_check_of_endpoints_follows_each_change_whatever_its_rise_and_fall() -> None:
+    told: asyncio.Queue[Endpoints] = asyncio.Queue()
+
+    async def endpoints(service: str) -> AsyncIterator[Endpoints]:
+        assert service == "web"
+        while True:
+            yield await told.get()
+
+    checks = Checks([check(endpoints={"service": "web"}, rise=20, fall=20)], up, endpoints, nothing)
+    checks.start()
+    for found, healthy, message in (
+        (Endpoints(here=True, elsewhere=False), True, "passed"),
+        (
+            Endpoints(here=False, elsewhere=True),
+            False,
+            "Service web has no ready endpoint on this node",
+        ),
+        (
+            Endpoints(here=False, elsewhere=False),
+            False,
+            "Service web has no ready endpoint on this node, nor on any other",
+        ),
+        (Endpoints(here=True, elsewhere=True), True, "passed"),
+    ):
+        told.put_nowait(found)
+        await eventually(partial(said, checks, message))
+        assert checks.healthy is healthy
+    checks.stop()
+
+
+def local(web: Web) -> HealthCheck:
+    return check(endpoints={"service": "web", "healthCheckNodePort": web.port})
+
+
+async def test_an_endpoint_counts_once_the_nodes_kube_proxy_leads_to_it(web: Web) -> None:
+    web.status = "503 Service Unavailable"
+    checks = Checks([local(web)], up, always(Endpoints(here=True, elsewhere=False)), nothing)
+    checks.start()
+    await eventually(lambda: len(web.requests) > 1)
+    assert checks.healthy is None
+    web.status = "200 OK"
+    await eventually(lambda: checks.healthy is True)
+    assert set(web.requests) == {"GET /healthz HTTP/1.1"}
+    checks.stop()
+
+
+async def test_an_endpoint_counts_in_the_end_though_no_kube_proxy_says_so(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("havip.agent.health.PROXY_SECONDS", 0.1)
+    web.status = "503 Service Unavailable"
+    checks = Checks([local(web)], up, always(Endpoints(here=True, elsewhere=False)), nothing)
+    checks.start()
+    await eventually(lambda: checks.healthy is True)
+    checks.stop()
+
+
+async def test_an_endpoint_that_goes_while_kube_proxy_is_asked_does_not_count(web: Web) -> None:
+    told: asyncio.Queue[Endpoints] = asyncio.Queue()
+
+    async def endpoints(service: str) -> AsyncIterator[Endpoints]:
+        while True:
+            yield await told.get()
+
+    web.status = "503 Service Unavailable"
+    checks = Checks([local(web)], up, endpoints, nothing)
+    checks.start()
+    told.put_nowait(Endpoints(here=True, elsewhere=True))
+    await eventually(lambda: len(web.requests) > 0)
+    told.put_nowait(Endpoints(here=False, elsewhere=True))
+    await eventually(lambda: checks.healthy is False)
+    checks.stop()
+
+
+def always(found: Endpoints) -> Callable[[str], AsyncIterator[Endpoints]]:
+    async def endpoints(service: str) -> AsyncIterator[Endpoints]:
+        yield found
+        await asyncio.Event().wait()
+
+    return endpoints
+
+
+def said(checks: Checks, message: str) -> bool:
+    return checks.results()[0].message == message
+
+
 def up(name: str | None) -> bool:
     return True
+
+
+def unasked(service: str) -> AsyncIterator[Endpoints]:
+    raise AssertionError(f"nobody asked for the endpoints of {service}")
+
+
+async def silent(service: str) -> AsyncIterator[Endpoints]:
+    await asyncio.Event().wait()
+    yield Endpoints(here=False, elsewhere=False)
 
 
 def nothing() -> None:

@@ -158,6 +158,8 @@ GOOD = {
             {"name": "exec", "exec": {"command": ["/bin/true"]}},
             {"name": "link", "interface": {}},
             {"name": "named-link", "interface": {"name": "eth1"}},
+            {"name": "endpoints", "endpoints": {"service": "web"}},
+            {"name": "kube-proxy", "endpoints": {"service": "db", "healthCheckNodePort": 32000}},
         ]
     ),
     "a check with its own pace": check(intervalMillis=100, timeoutMillis=100, rise=1, fall=1),
@@ -381,10 +383,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an empty command": (
         havip(health=[{"name": "web", "exec": {"command": []}}]),
         "should have at least 1 items",
-    ),
-    "a check of endpoints": (
-        havip(health=[{"name": "web", "endpoints": {"service": "web"}}]),
-        "this version does not do checks of kind endpoints yet: use http or tcp",
     ),
     # The EIP and the routes.
     "an EIP in two ways": (

@@ -28,6 +28,7 @@ ROLES = [
     for each in objects(chart.render(only=chart.RIGHTS))
     if each["kind"] in {"Role", "ClusterRole"}
 ]
+BACKED = [{"name": "backends", "endpoints": {"service": "web"}}]
 RULES = [(role, number) for role in ROLES for number in range(len(role["rules"]))]
 
 
@@ -66,13 +67,14 @@ def test_the_whole_job_needs_every_right_that_the_chart_gives_and_no_other(
     lab: Lab,
 ) -> None:
     lab.apply_havip("web", election={"profile": "Fast"}, eip={"allocate": {}})
+    lab.apply_havip("backed", health=BACKED)
     lab.wait_ready("web")
     holder = lab.settle("web")
     lab.kill_agent(holder)
     lab.until("another node holds it", lambda: lab.holder("web") != holder, 30)
     lab.start_agent(holder)
     lab.settle("web")
-    lab.kubectl("delete", "hv", "web", "--timeout=60s")
+    lab.kubectl("delete", "hv", "web", "backed", "--timeout=60s")
 
     for account in sorted({account_of(role) for role in ROLES}):
         asked = Audit(lab.plane.audit_log, account).news()
@@ -119,6 +121,7 @@ def begin_anew(lab: Lab) -> None:
     lab.kill_controller()
     lab.kill_agent("node1")
     lab.apply_havip("other")
+    lab.apply_havip("backed", health=BACKED)
     lab.start_controller()
     lab.start_agent("node1")
 

@@ -64,7 +64,8 @@ def _leaks(sight: Sight) -> Iterator[str]:
     living = {each["metadata"]["uid"] for each in sight.havips}
     for kind, key in (("haVips", "haVipId"), ("eips", "allocationId")):
         for uid, things in sight.owned(kind).items():
-            if uid not in living:
+            # Without the uid somebody made it nobody's.
+            if uid and uid not in living:
                 yield from (f"{each[key]} is left of {uid}, which is gone" for each in things)
     there = {each["haVipId"] for each in sight.cloud["haVips"]}
     for (table, destination), hop in sight.routes.items():
@@ -92,9 +93,10 @@ def _of(sight: Sight, havip: Json) -> Iterator[str]:
         return
     mine = sight.owned("haVips").get(uid, [])
     if not mine:
-        adopt = havip["spec"].get("adopt")
-        named = adopt and (adopt.get("haVipId") or adopt.get("address"))
-        if not named or not _refused(havip, "Accepted", named, status.get("haVipId", "")):
+        adopt = havip["spec"].get("adopt", {})
+        named = [adopt.get("haVipId", ""), adopt.get("address", ""), status.get("haVipId", "")]
+        at = [e["haVipId"] for e in sight.cloud["haVips"] if e["address"] == adopt.get("address")]
+        if not adopt or not _refused(havip, "Accepted", *named, *at):
             yield "it has no HaVip, and does not say why"
         return
     if len(mine) > 1:

@@ -24,7 +24,7 @@ SPREAD = {21: ("ds-far", 1), 22: ("ds-far", 2), 23: ("ds-near", 1), 24: ("ds-nea
 ELSEWHERE = (27, 28)
 """Instances of another vSwitch, each with a second network interface in that of the HaVips."""
 
-TABLES = ("vtb-one", "vtb-two")
+TABLES = ("vtb-one", "vtb-side")
 SOMEBODY_S = "10.99.0.0/16"
 """A destination that vtb-one leads to i-node30."""
 

@@ -29,7 +29,7 @@ def made_by_hand(cluster: Cluster) -> str:
 def state(cluster: Cluster, ha_vip_id: str) -> dict[str, object]:
     """All that the cloud has of it, in an order of its own."""
     [found] = [e for e in cluster.cloud.control.ha_vips() if e["haVipId"] == ha_vip_id]
-    routes = {table: cluster.routes_of(table) for table in ("vtb-one", "vtb-two")}
+    routes = {table: cluster.routes_of(table) for table in ("vtb-one", "vtb-side")}
     return {**found, "members": sorted(found["members"]), "routes": routes}
 
 
@@ -46,7 +46,7 @@ def test_it_is_adopted_and_given_back_as_it_was(cluster: Cluster, by: dict[str, 
         name="new",
         description="of now",
         tags={"purpose": "shop"},
-        routes=[{"routeTableId": "vtb-two", "destination": "10.10.0.0/16"}],
+        routes=[{"routeTableId": "vtb-side", "destination": "10.10.0.0/16"}],
     )["metadata"]["uid"]
     cluster.wait_for("MembersReady", "True")
     cluster.wait_for("RoutesBound", "True", "Bound")
@@ -115,9 +115,10 @@ def test_exclusive_members_take_the_place_of_those_it_had(cluster: Cluster) -> N
     eventually(cluster.events, lambda seen: "DriftMended" in seen)
 
 
-def test_a_foreign_member_counts_against_the_limit(cluster: Cluster) -> None:
+def test_a_foreign_member_counts_against_the_clouds_limit(cluster: Cluster) -> None:
     ha_vip_id = made_by_hand(cluster)
-    cluster.havip(adopt={"haVipId": ha_vip_id}, members={"max": 3})
+    cluster.klass("strict", limits={"membersPerHaVip": 3})
+    cluster.havip(className="strict", adopt={"haVipId": ha_vip_id})
     cluster.wait_for_members("node1", "node2")
     assert sorted(cluster.in_cloud()["members"]) == ["i-node1", "i-node2", "i-node9"]
     told = next(each for each in cluster.status()["members"] if each["node"] == "node3")

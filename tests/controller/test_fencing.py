@@ -95,8 +95,8 @@ def test_the_annotation_fences_a_node_until_it_goes(cluster: Cluster) -> None:
     assert (entry["node"], entry["memberId"]) == ("node1", "i-node1")
     assert ANNOTATION_FENCE in entry["reason"]
     eventually(cluster.events, lambda seen: "Fenced" in seen)
-    # The others are enough.
-    cluster.wait_for("MembersReady", "True")
+    cluster.wait_for("MembersReady", "False", "MembersMissing")
+    assert ANNOTATION_FENCE in cluster.message("MembersReady")
 
     # It stays out as long as the annotation stands, however lively it is.
     cluster.report(1)

@@ -109,7 +109,7 @@ def test_a_retained_havip_stays_and_can_be_adopted(cluster: Cluster) -> None:
     assert left["tags"] == {}
 
     uid = cluster.havip("again", adopt={"haVipId": ha_vip_id})["metadata"]["uid"]
-    cluster.wait_for("MembersReady", "True", name="again")
+    cluster.wait_for("Provisioned", "True", name="again")
     [adopted] = cluster.cloud.control.ha_vips()
     assert adopted["haVipId"] == ha_vip_id
     assert adopted["tags"][TAG_UID] == uid
@@ -121,7 +121,7 @@ def test_a_retained_havip_stays_and_can_be_adopted(cluster: Cluster) -> None:
     assert [each["haVipId"] for each in cluster.cloud.control.ha_vips()] == [ha_vip_id]
 
     cluster.havip("last", adopt={"haVipId": ha_vip_id}, deletionPolicy="Delete")
-    cluster.wait_for("MembersReady", "True", name="last")
+    cluster.wait_for("Provisioned", "True", name="last")
     cluster.delete("HaVip", "last")
     cluster.wait_gone("last")
     assert cluster.cloud.control.ha_vips() == []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import hypothesis
 import pytest
@@ -39,6 +39,7 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(3600)]
 SEED = 20260412
 WALKS = 4
 STEPS = 30
+PACE_SECONDS = 0.1
 CALM_WITHIN = 90.0
 """Seconds in which all must be well when nobody meddles any more."""
 
@@ -78,6 +79,16 @@ MEMBERS = st.sampled_from(
 )
 ADOPT = st.sampled_from([None, None, None, {"address": ADDRESS}])
 POLICY = st.sampled_from([None, None, "Delete", "Retain"])
+WISHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "eip": EIPS,
+        "routes": WANTED_ROUTES,
+        "members": MEMBERS,
+        "adopt": ADOPT,
+        "deletionPolicy": POLICY,
+    },
+).map(lambda spec: {key: value for key, value in spec.items() if value is not None})
 NAME = st.sampled_from(NAMES)
 NODE = st.sampled_from(NODES)
 
@@ -126,6 +137,7 @@ class Walk(RuleBasedStateMachine):
         except (AlibabaCloudException, UnretryableException) as error:
             outcome = f" ({getattr(error, 'code', 'no answer')})"
         self.steps.append(" ".join(map(str, told)) + outcome)
+        time.sleep(PACE_SECONDS)  # what the others do meanwhile is what the walk is about
 
     @property
     def hand(self) -> Sdk:
@@ -143,8 +155,8 @@ class Walk(RuleBasedStateMachine):
                 operation = {"op": "add", "path": f"/spec/{field}", "value": value}
             self.cluster.patch("HaVip", name, operation)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(wishes=st.lists(WISHES, min_size=len(NAMES), max_size=len(NAMES)))
+    def begin(self, wishes: list[Json]) -> None:
         cluster = self.cluster
         cluster.clean(keep=("HaVipClass", "Secret"))
         cluster.cloud.control.reset()
@@ -157,13 +169,13 @@ class Walk(RuleBasedStateMachine):
         self.hand.associate(made.ha_vip_id, STRANGER)
         if not cluster.processes:
             cluster.start_controller()
+        for name, spec in zip(NAMES, wishes, strict=True):
+            self.apply(name, spec)
 
     # -- users
 
-    @rule(name=NAME, eip=EIPS, routes=WANTED_ROUTES, members=MEMBERS, adopt=ADOPT, policy=POLICY)
-    def apply(self, name: str, **wishes: Any) -> None:
-        wishes["deletionPolicy"] = wishes.pop("policy")
-        spec = {key: value for key, value in wishes.items() if value is not None}
+    @rule(name=NAME, spec=WISHES)
+    def apply(self, name: str, spec: Json) -> None:
         with self.step("apply", name, spec):
             self.cluster.havip(name, **spec)
 
@@ -318,9 +330,9 @@ class Walk(RuleBasedStateMachine):
         with self.step("throttle"):
             self.cluster.cloud.control.throttle_region(lasts=1.0, retry_after=0.3)
 
-    @rule(seconds=st.sampled_from([0.1, 0.3, 1.0]))
+    @rule(seconds=st.sampled_from([0.3, 1.0]))
     def pass_time(self, seconds: float) -> None:
-        time.sleep(seconds)  # what the others do meanwhile is what the walk is about
+        time.sleep(seconds)
         self.steps.append(f"{seconds} s pass")
 
     @precondition(lambda self: self.deaths < 1)
@@ -349,7 +361,8 @@ class Walk(RuleBasedStateMachine):
             told = "\n  ".join([f"{error}", "after:", *self.steps])
             type(self).failure = failure = AssertionError(told)
             raise failure from None
-        print(f"a walk of {len(self.steps)} steps ended well")
+        changes = sum(each.effect for each in self.cluster.cloud.control.calls())
+        print(f"a walk of {len(self.steps)} steps and {changes} changes in the cloud ended well")
 
     def calm_down(self) -> None:
         """End what keeps things from being as they are wanted."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from havip.election.actions import Acquired, Action, Hold, Read, Release, Send, Write
+from havip.election.actions import Acquired, Action, Hold, Read, Release, RememberEpoch, Send, Write
 from havip.election.events import (
     Answered,
     CandidatesChanged,
@@ -229,6 +229,48 @@ def test_an_unfit_holder_without_a_fit_member_keeps_the_address() -> None:
     actions = machine.handle(HealthChanged(healthy=False), 0.5)
     assert machine.holding
     assert not any(isinstance(a, Release) for a in actions)
+
+
+def with_member() -> tuple[Election, Grant]:
+    """Agent a, which holds and counts b; b's grant, to be given anew for later heartbeats."""
+    machine = holder()
+    grant = grant_of(machine.handle(Tick(), 0.5))
+    [write] = writes(machine.handle(Received("b", grant), 0.501))
+    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 3), 0.502)
+    assert writes(actions) == []
+    assert machine.record is not None
+    assert machine.record.members == {"b"}
+    return machine, grant
+
+
+def grant_of(actions: list[Action], *, healthy: bool = True) -> Grant:
+    beat = sent(actions, Heartbeat)[0].message
+    assert isinstance(beat, Heartbeat)
+    return Grant(beat.epoch, beat.run, beat.sequence, healthy)
+
+
+def test_an_unfit_holder_asks_at_once_and_lets_go_when_the_member_says_it_is_fit() -> None:
+    machine, _ = with_member()
+    actions = machine.handle(HealthChanged(healthy=False), 0.54)
+    grant = grant_of(actions)
+    assert RememberEpoch(2) in actions, "no client waits for the disk"
+    [write] = writes(actions)
+    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.545)
+    assert machine.holding, "what it said before the wish does not count"
+    actions = machine.handle(Received("b", grant), 0.546)
+    assert any(isinstance(action, Release) for action in actions)
+    [handover] = writes(actions)
+    assert (handover.record.holder, handover.record.given) == ("b", True)
+
+
+def test_an_unfit_holder_keeps_the_address_when_the_member_says_it_is_unfit_too() -> None:
+    machine, _ = with_member()
+    actions = machine.handle(HealthChanged(healthy=False), 0.54)
+    machine.handle(Received("b", grant_of(actions, healthy=False)), 0.541)
+    [write] = writes(actions)
+    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.545)
+    assert machine.holding
+    assert writes(actions) == []
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def _class(endpoint: str) -> Json:
 
 def _hear_of_nodes(world: World, clock: Clock) -> None:
     for name in NODES:
-        metadata = {"name": name, "labels": {"name": name}}
+        metadata = {"name": name, "labels": {"name": name, "pair": str(name != "node3")}}
         world.saw_node(
             {"metadata": metadata, "spec": {"providerID": f"cn-hangzhou.i-{name}"}, "status": {}}
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,7 @@ from tests.lives.store import Store
 from tests.simcloud.sdk import Sdk
 
 UID = "11111111-2222-3333-4444-555555555555"
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 780.0
 """After which a scene is believed not to come to its end."""
 REST_SECONDS = 130.0
 """Two listings and more of an unchanging cloud."""
@@ -65,6 +65,14 @@ class Outcome:
     lines: list[str] = field(default_factory=list)
 
 
+Meanwhile = Callable[[Scene, Store], Awaitable[None]]
+"""What happens, or is looked at, between an edit and the wait for what it leads to."""
+
+
+async def nothing_meanwhile(_scene: Scene, _store: Store) -> None:
+    """Let the wait begin at once."""
+
+
 @dataclass
 class Stage:
     """A simulated cloud and its time, for one life after the other."""
@@ -85,6 +93,7 @@ class Stage:
         seed: int = 0,
         rests: bool = False,
         trouble: Callable[[RunningCloud, Line], None] | None = None,
+        meanwhile: Meanwhile = nothing_meanwhile,
     ) -> Outcome:
         """Run a life.
 
@@ -93,7 +102,7 @@ class Stage:
         """
         self.moments.begin()
         outcome = Outcome(life.name, mishap)
-        user = _User(self, life, outcome, seed, rests, trouble)
+        user = _User(self, life, outcome, seed, rests, trouble, meanwhile)
         moments.run(self.moments, user.live())
         outcome.seconds = self.moments.seconds
         return outcome
@@ -110,6 +119,7 @@ class _User:
         seed: int,
         rests: bool,
         trouble: Callable[[RunningCloud, Line], None] | None,
+        meanwhile: Meanwhile,
     ) -> None:
         self._stage = stage
         self._control = stage.cloud.control
@@ -117,6 +127,7 @@ class _User:
         self._outcome = outcome
         self._rests = rests
         self._trouble = trouble
+        self._meanwhile = meanwhile
         self._control.reset(seed)
         self._adopted = life.before(stage.sdk, stage.moments.pass_by)
         self._control.clear_calls()
@@ -147,6 +158,7 @@ class _User:
                 self._line.scene = number
                 self._say(f"-- {scene.title}")
                 self._edit(scene)
+                await self._meanwhile(scene, self._store)
                 last = scene is self._life.scenes[-1]
                 seen = await self._until(scene, last=last)
                 outcome.pictures.append(seen)
@@ -155,7 +167,6 @@ class _User:
             living.cancel()
             await asyncio.gather(living, return_exceptions=True)
         outcome.calls, outcome.struck = self._line.calls, self._line.struck
-        outcome.log = self._control.calls()
         outcome.changes = Counter(each.action for each in self._line.calls if each.changes)
         outcome.log = self._control.calls()
         judge(outcome, self._life, self._adopted, self._chronicle, self._state)
@@ -213,9 +224,9 @@ class _User:
             lacking = self._lacking(scene)
             if not lacking:
                 seen = self._look()
-                if scene.keeps and self._hurried:
-                    # What is retained is what there was by then; it bears our tags no more.
-                    wanted = seen if not seen.ours else wanted
+                if self._hurried and (scene.suspends or (scene.keeps and not seen.ours)):
+                    # What is left as it is, is what there was by then.
+                    wanted = seen
                 lacking = seen.against(wanted)
                 if not lacking:
                     break
@@ -244,7 +255,7 @@ class _User:
         if status.get("observedGeneration") != metadata["generation"]:
             return ["the edit was not looked at yet"]
         conditions = {each["type"]: each for each in status.get("conditions", [])}
-        if scene.spec.get("suspend"):
+        if scene.suspends:
             accepted = conditions[ConditionType.ACCEPTED]
             return [] if accepted["reason"] == "Suspended" else ["it is not suspended"]
         return [

@@ -124,6 +124,11 @@ class Scene:
     """What becomes of what others had."""
 
     @property
+    def suspends(self) -> bool:
+        """Whether nothing is to change in the cloud."""
+        return self.spec is not None and bool(self.spec.get("suspend"))
+
+    @property
     def keeps(self) -> bool:
         """Whether the object goes, and what it had stays."""
         return self.spec is None and self.has is not None

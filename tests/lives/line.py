@@ -18,7 +18,8 @@ from havip.simcloud.faults import ANY_READ, FaultKind
 WAY_SECONDS = (0.005, 0.08)
 """Shortest and longest way of a call to the cloud, and of the answer back."""
 STALE_SECONDS = 2.0
-UNSEEN_SECONDS = 1.2
+UNSEEN_SECONDS = 0.8
+"""How long, and how far, all that is looked at is behind after an unseen call."""
 HANG_SECONDS = 20.0
 
 
@@ -158,7 +159,7 @@ class Line(Executor):
             settle = _setter(answer, result)
         if kind in {Blow.DIES_UNSEEN, Blow.DROPS_UNSEEN}:
             self._control.fault(
-                ANY_READ, FaultKind.STALE, seconds=STALE_SECONDS, lasts=UNSEEN_SECONDS
+                ANY_READ, FaultKind.STALE, seconds=UNSEEN_SECONDS, lasts=UNSEEN_SECONDS
             )
         if kind in {Blow.DIES_AFTER, Blow.DIES_UNSEEN}:
             self.dead.set()

@@ -36,6 +36,7 @@ def ours(*nodes: int, **more: Any) -> HaVip:
 
 
 ONE = {"members": {"max": 1}}
+PAIR = {"nodeSelector": {"pair": "True"}}
 EIP = Eip(name="default-web", ours=True)
 GONE = Scene("delete", None, None)
 
@@ -127,10 +128,10 @@ ROUTES = Life(
 INTERFACES = Life(
     "interfaces",
     (
-        Scene("instances", spec(members={"max": 2}), Has(ours(1, 2))),
+        Scene("instances", spec(members=PAIR), Has(ours(1, 2))),
         Scene(
             "network interfaces",
-            spec(members={"max": 2, "type": "NetworkInterface"}),
+            spec(members={**PAIR, "type": "NetworkInterface"}),
             Has(HaVip(frozenset({"eni-node1", "eni-node2"}), name="default-web")),
         ),
         GONE,
@@ -232,7 +233,7 @@ GIVEN_BACK = Life(
                 adopt={"haVipId": ADOPTED},
                 description="ours for a while",
                 tags={"team": "net"},
-                members={"max": 3},
+                members={"max": 2},
                 routes=[route(OTHER_TABLE, "10.9.0.0/16")],
             ),
             Has(
@@ -251,7 +252,7 @@ TAKEN_OVER = Life(
     (
         Scene(
             "adopted by its address",
-            spec(adopt={"address": ADOPTED_ADDRESS}, deletionPolicy="Delete", members={"max": 2}),
+            spec(adopt={"address": ADOPTED_ADDRESS}, deletionPolicy="Delete", **ONE),
             Has(and_ours(1)),
         ),
         Scene(
@@ -277,8 +278,8 @@ LEFT_AS_IT_IS = Life(
             spec(
                 adopt={"haVipId": ADOPTED},
                 deletionPolicy="Retain",
-                members={"max": 2},
                 eip={"allocationId": FOUND_EIP},
+                **ONE,
             ),
             Has(and_ours(1)),
         ),

@@ -1,7 +1,7 @@
 """The health checks of one HaVip on this node, off the election's path.
 
-Each check runs at its own interval in a task of its own; the election only hears when the sum of
-them changes.
+Each check runs in a task of its own: at its interval, or, where it is of a Service's endpoints,
+whenever a watch tells of a change. The election only hears when the sum of them changes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ import contextlib
 import os
 import signal
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from havip.api.health import HealthCheck, HttpCheck, Scheme, TcpCheck
+from havip.agent.endpoints import Endpoints
+from havip.api.health import EndpointsCheck, HealthCheck, HttpCheck, Scheme, TcpCheck
 
 _HERE: Final = "127.0.0.1"
 _STATUS_LINE: Final = 1024
+
+PROXY_SECONDS: Final = 5.0
+"""How long an endpoint that is new here waits for the node's kube-proxy before it counts anyway.
+
+kube-proxy gathers changes for a second; a node may have another proxy, which does not say."""
+_PROXY_AGAIN: Final = 0.05
 
 
 class CheckFailedError(Exception):
@@ -69,20 +76,28 @@ class Checks:
         self,
         checks: Sequence[HealthCheck],
         link_up: Callable[[str | None], bool],
+        endpoints: Callable[[str], AsyncIterator[Endpoints]],
         changed: Callable[[], None],
+        node_address: str = _HERE,
     ) -> None:
-        """Ask `link_up(interface or None)` for links; call `changed()` when a result changed."""
+        """Ask `link_up(interface or None)` for links and `endpoints(service)` for endpoints.
+
+        Call `changed()` when a result changed. The node's kube-proxy is at `node_address`.
+        """
+        self._node_address = node_address
         self._checks = checks
         self._link_up = link_up
+        self._endpoints = endpoints
         self._changed = changed
-        self._streaks = {check.name: Streak(check.rise, check.fall) for check in checks}
+        self._streaks = {check.name: _streak(check) for check in checks}
         self._messages = dict.fromkeys(self._streaks, "not run yet")
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def healthy(self) -> bool:
-        """Do all checks pass? One that has not run yet does not."""
-        return all(streak.healthy for streak in self._streaks.values())
+    def healthy(self) -> bool | None:
+        """Do all checks pass? `None` while none has failed and one has not run yet."""
+        states = [streak.healthy for streak in self._streaks.values()]
+        return None if None in states and False not in states else all(states)
 
     def results(self) -> list[Result]:
         """Return the state of each check."""
@@ -104,6 +119,9 @@ class Checks:
             task.cancel()
 
     async def _run(self, check: HealthCheck) -> None:
+        if check.endpoints is not None:
+            await self._follow(check.name, check.endpoints)
+            return
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
@@ -115,13 +133,47 @@ class Checks:
                 message = f"no answer within {check.timeout_millis} ms"
             except (CheckFailedError, OSError, EOFError, ValueError) as error:
                 message = str(error) or type(error).__name__
-            changed = self._streaks[check.name].take(message == "passed")
-            if changed or message != self._messages[check.name]:
-                self._messages[check.name] = message
-                self._changed()
+            self._take(check.name, message)
             # A grid of its own, so that slow answers do not stretch the interval.
             due = max(due + check.interval_millis / 1000, loop.time())
             await asyncio.sleep(due - loop.time())
+
+    async def _follow(self, name: str, check: EndpointsCheck) -> None:
+        waiting: asyncio.Task[None] | None = None
+        try:
+            async for found in self._endpoints(check.service):
+                if found.here and (waiting is not None or self._streaks[name].healthy):
+                    continue
+                if waiting is not None:
+                    waiting.cancel()
+                    waiting = None
+                if found.here:
+                    waiting = asyncio.create_task(self._proxied(name, check))
+                    continue
+                message = f"Service {check.service} has no ready endpoint on this node"
+                message += "" if found.elsewhere else ", nor on any other"
+                self._take(name, message)
+        finally:
+            if waiting is not None:
+                waiting.cancel()
+
+    async def _proxied(self, name: str, check: EndpointsCheck) -> None:
+        """Pass once traffic finds the endpoint: its node should not get the address before."""
+        if check.health_check_node_port is not None:
+            wanted = HttpCheck(
+                port=check.health_check_node_port, path="/healthz", host=self._node_address
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROXY_SECONDS):
+                    while not await _passes(wanted):  # noqa: ASYNC110  (it sets no event)
+                        await asyncio.sleep(_PROXY_AGAIN)
+        self._take(name, "passed")
+
+    def _take(self, name: str, message: str) -> None:
+        changed = self._streaks[name].take(message == "passed")
+        if changed or message != self._messages[name]:
+            self._messages[name] = message
+            self._changed()
 
     def _once(self, check: HealthCheck) -> Awaitable[None]:
         if check.http is not None:
@@ -135,6 +187,11 @@ class Checks:
     async def _interface(self, name: str | None) -> None:
         if not self._link_up(name):
             raise CheckFailedError(f"interface {name or 'of the address'} is down or not there")
+
+
+def _streak(check: HealthCheck) -> Streak:
+    # What the API says of endpoints is no sample that may be off once: each word of it counts.
+    return Streak(1, 1) if check.endpoints is not None else Streak(check.rise, check.fall)
 
 
 async def tcp(check: TcpCheck) -> None:
@@ -168,6 +225,14 @@ async def http(check: HttpCheck) -> None:
         raise CheckFailedError("the answer is not HTTP")
     if not 200 <= int(words[1]) <= 399:
         raise CheckFailedError(f"answered with status {int(words[1])}")
+
+
+async def _passes(check: HttpCheck) -> bool:
+    try:
+        await http(check)
+    except (CheckFailedError, OSError, EOFError, ValueError):
+        return False
+    return True
 
 
 async def execute(command: Sequence[str]) -> None:

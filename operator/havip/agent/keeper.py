@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from havip.agent.health import Checks
@@ -105,6 +106,16 @@ class Keeper:
     def healthy(self) -> bool:
         """Whether this node is fit to serve the address."""
         return bool(self._healthy)
+
+    def findings(self) -> list[str]:
+        """Say what keeps the address from its place here, or from a better node."""
+        found = self.possession.findings()
+        if self.possession.owned and not self.healthy:
+            found.append(
+                f"HaVip {self._name} stays here although this node is not healthy, for no other"
+                " member is: see its health checks"
+            )
+        return found
 
     @property
     def failures(self) -> int:
@@ -205,7 +216,14 @@ class Keeper:
     # -- fitness ----------------------------------------------------------------------------------
 
     def _make_checks(self) -> Checks:
-        return Checks(self.assignment.health, self._link_up, self._judge_health)
+        endpoints = partial(self._node.endpoints, self.assignment.namespace)
+        return Checks(
+            self.assignment.health,
+            self._link_up,
+            endpoints,
+            self._judge_health,
+            self._node.address,
+        )
 
     def _link_up(self, name: str | None) -> bool:
         interface = name or self.possession.interface
@@ -222,8 +240,12 @@ class Keeper:
             self.handle(CandidatesChanged(candidates))
 
     def _judge_health(self) -> None:
+        passed = self._checks.healthy
+        if passed is None:
+            # Checks that were just asked for: no reason yet to think otherwise than before.
+            passed = self.healthy
         # A link that is down is a failed check, whether the user asked for one or not.
-        healthy = self._link_up(None) and self._checks.healthy
+        healthy = self._link_up(None) and passed
         if healthy != self._healthy:
             self._healthy = healthy
             self.handle(HealthChanged(healthy))

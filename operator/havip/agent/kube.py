@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2
-from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+from lightkube.config.client_adapter import ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
 
 from havip.agent.lean import without
@@ -96,7 +96,9 @@ class Kube:
         config = KubeConfig.from_env().get()
         if config is None:
             raise KubeError("the kubeconfig has no current context")
-        return cls(AsyncClient(config, ConnectionParams(trust_env=False)))
+        parameters = ConnectionParams(trust_env=False).httpx_params(config)
+        # Each watch keeps a connection. However many there are, a write of the election finds one.
+        return cls(httpx2.AsyncClient(**parameters, limits=httpx2.Limits(max_connections=None)))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from lightkube.core.exceptions import ConfigError
 
 from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
+from havip.agent.endpoints import follow_endpoints
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds, open_fence
 from havip.agent.interfaces import NetworkInterfaces
@@ -144,6 +146,8 @@ class Agent:
             clock,
             _utc,
             self._reporter.changed,
+            partial(follow_endpoints, kube, options.node),
+            options.node_address,
             new_ledger(options.node),
         )
         self._loop = Loop(node, lambda uid: LeaseRegister(kube, options.namespace, uid, _utc))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from havip.agent.address import Addresses
 from havip.agent.announce import Announcer
+from havip.agent.endpoints import Endpoints
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds
 from havip.agent.interfaces import NetworkInterfaces
@@ -32,5 +33,9 @@ class Node:
     wall_clock: Callable[[], datetime]
     changed: Callable[[], None]
     """Called when there is something new to report."""
+    endpoints: Callable[[str, str], AsyncIterator[Endpoints]]
+    """Tells of the endpoints of a Service, by namespace and name, as they come and go."""
+    address: str
+    """Where the node's kube-proxy answers."""
     ledger: Ledger = field(default_factory=Ledger)
     """What is counted of all HaVips together."""

@@ -21,6 +21,7 @@ from havip.agent.measures import OUTAGE
 from havip.agent.nftables import NftablesError
 from havip.agent.node import Node
 from havip.agent.objects import Assignment
+from havip.api.havip import AnnounceRequest
 from havip.election.actions import Acquired
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Possession:
         self._spot: Spot | None = None
         self._address_until = 0.0
         self._announcements: Announcements | None = None
-        self._answered = (0, 0)
+        self._answered: AnnounceRequest | None = None
         """Epoch and number of the newest request to announce again that was seen."""
 
     @property
@@ -210,10 +211,13 @@ class Possession:
     def announce_again(self) -> None:
         """Answer a request to announce again, once, if it means the ownership that we have."""
         request, ownership = self.assignment.announce_request, self.ownership
-        if request is None or (request.epoch, request.number) <= self._answered:
+        # The numbers begin anew when the cloud had followed in between.
+        if request == self._answered:
             return
-        self._answered = (request.epoch, request.number)
-        if not self.owned or ownership is None or ownership.acquired.epoch != request.epoch:
+        self._answered = request
+        if request is None or not self.owned:
+            return
+        if ownership is None or ownership.acquired.epoch != request.epoch:
             return
         if self._announcements is not None:
             log.info("%s: announced again: the cloud does not follow", self._name)

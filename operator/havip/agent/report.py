@@ -102,7 +102,7 @@ def interfaces_of(
 def status_of_keepers(base: HaVipNodeStatus, keepers: Iterable[Keeper]) -> HaVipNodeStatus:
     """Add what the keepers have to say to the facts of the node."""
     known = sorted(keepers, key=lambda keeper: keeper.assignment.uid)
-    findings = [*base.findings, *(said for k in known for said in k.possession.findings())]
+    findings = [*base.findings, *(said for k in known for said in k.findings())]
     return base.model_copy(
         update={
             "holds": tuple(hold for keeper in known if (hold := hold_of(keeper))),

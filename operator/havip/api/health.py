@@ -74,7 +74,11 @@ class InterfaceCheck(Model):
 
 
 class EndpointsCheck(Model):
-    """A Service that must have a ready endpoint on this node."""
+    """A Service that must have an endpoint on this node: ready, serving and not terminating.
+
+    A change counts as soon as the API server tells of it. While the API server is away, what it
+    told last stands.
+    """
 
     service: Annotated[
         str,
@@ -87,6 +91,14 @@ class EndpointsCheck(Model):
             "this is not the name of a Service: give one of the same namespace",
         ),
     ]
+    health_check_node_port: Annotated[
+        Port | None,
+        Field(
+            description="The Service's healthCheckNodePort, where kube-proxy says whether it leads"
+            " to an endpoint on the node. With it an endpoint that is new on the node counts once"
+            " kube-proxy says so, or after 5 s."
+        ),
+    ] = None
 
 
 class HealthCheck(Model):
@@ -106,10 +118,6 @@ class HealthCheck(Model):
             "self.timeoutMillis <= self.intervalMillis",
             "timeoutMillis must not exceed intervalMillis: shorten the timeout or lengthen"
             " the interval",
-        ),
-        Rule(
-            "!has(self.endpoints)",
-            "this version does not do checks of kind endpoints yet: use http or tcp",
         ),
     )
 
@@ -131,8 +139,8 @@ class HealthCheck(Model):
     endpoints: Annotated[
         EndpointsCheck | None,
         Field(
-            description="Watch a Service; a ready endpoint on the node is well."
-            " Not in this version."
+            description="Watch a Service; a ready endpoint on the node is well. It is told of,"
+            " not asked for: interval, timeout, rise and fall do not matter to it."
         ),
     ] = None
     interval_millis: Annotated[

@@ -19,6 +19,12 @@ SURE_LISTINGS = 2
 One proves little, since the cloud may be late. It is enough for making a thing, which the
 ClientToken makes safe to repeat, not for giving up what there was or for ending a deletion.
 """
+LOST_SECONDS = 10.0
+"""How long what is on record must be missing before another is made in its place.
+
+A reader of the cloud that is behind may show a past without it in several listings, and a second
+one is paid for. Who deleted it by hand can wait that long.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +34,21 @@ class CloudView:
     ``mine`` is its counterpart in the cloud; ``surplus`` are others that carry its tags too.
     ``absent`` is set only when the listings leave no doubt that there is none.
     ``foreign`` tells who owns the counterpart if that is somebody else.
+    ``early`` says that it was there a short while ago: too early to make another.
+    ``listings`` counts the listings since the last change that was asked for.
     """
 
     mine: HaVipFacts | None = None
     surplus: tuple[HaVipFacts, ...] = ()
     absent: bool = False
     foreign: str = ""
+    early: bool = False
+    listings: int = SURE_LISTINGS
+
+    @property
+    def sure(self) -> bool:
+        """Whether what is missing here is gone, and not only late."""
+        return self.listings >= SURE_LISTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +56,12 @@ class EipView:
     """What the last listing of EIPs says: those with the cluster's tags, and those that are named.
 
     ``listings`` counts the listings since the last change that was asked for.
+    ``early`` says that the one allocated last is missing, but not for long: too early for another.
     """
 
     facts: Mapping[str, EipFacts] = field(default_factory=dict)
     listings: int = 1
+    early: bool = False
 
     @property
     def sure(self) -> bool:
@@ -91,12 +108,16 @@ def wanted_tags(havip: HaVip, cluster_id: str, tags: Mapping[str, str]) -> dict[
 
 
 def owner_of(tags: Mapping[str, str], cluster_id: str, uid: str) -> str:
-    """Tell who owns what has these tags: ``""`` nobody, ``"us"``, or words that name the owner."""
+    """Tell who owns what has these tags: ``""`` nobody, ``"us"``, or words that name the owner.
+
+    Where one of the two is missing, somebody took it off: then the other makes nobody an owner,
+    but it still tells that this is not ours.
+    """
     cluster, owner = tags.get(TAG_CLUSTER, ""), tags.get(TAG_UID, "")
-    if not cluster and not owner:
-        return ""
     if (cluster, owner) == (cluster_id, uid):
         return "us"
+    if cluster in ("", cluster_id) and owner in ("", uid):
+        return ""
     return f"object {owner or 'unknown'} of cluster {cluster or 'unknown'}"
 
 

@@ -33,8 +33,9 @@ def tell(body: Mapping[str, Any], told: News) -> None:
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set kopf up; the figures are measured or its author's advice."""
     settings.peering.standalone = True
-    # A limit alone starves: an idle worker would keep its place for 5 s.
-    settings.queueing.worker_limit = 50
+    # No limit: until all indexes are full each object keeps its worker waiting, so with a limit
+    # more objects of a kind than it allows would keep the controller from ever beginning.
+    settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.05
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310

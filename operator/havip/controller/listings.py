@@ -56,6 +56,10 @@ class Listed(Generic[T]):
         """Whether the HaVip said of no need for this listing."""
         return self._poller is None
 
+    def recent(self, since: float, most: int) -> tuple[Snapshot[T], ...]:
+        """Return the last listings that the HaVip may rely on. See ``Poller.recent``."""
+        return self._poller.recent(max(since, self._since), most) if self._poller else ()
+
     def unseen(self, key: str, since: float = float("-inf")) -> int:
         """Count the listings in a row, begun after ``since``, that did not have the key.
 

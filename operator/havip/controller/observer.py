@@ -4,6 +4,7 @@ What is kept here only tells how long something has been the case; it may be los
 and then takes that long again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from havip.cloud.port import HaVipFacts
 from havip.controller.accounts import Account, Accounts
 from havip.controller.clock import Clock
 from havip.controller.cloudview import (
+    LOST_SECONDS,
+    SURE_LISTINGS,
     CloudView,
     EipView,
     NetworkInterfaceView,
@@ -40,11 +43,12 @@ from havip.controller.plan.steps import (
     HA_VIP,
     CreateRoute,
     DeleteRoute,
+    ReleaseEip,
     Step,
     rests_on,
     touches,
 )
-from havip.controller.poller import Pace
+from havip.controller.poller import Pace, Snapshot
 from havip.controller.setbacks import Setbacks
 from havip.controller.world import World
 
@@ -85,6 +89,10 @@ class Observer:
     _changed_at: dict[Listing[Any], float] = field(default_factory=dict)
     _seen_at: dict[Listing[Any], float] = field(default_factory=dict)
     """When the listings began that the last look saw; others may have come in since."""
+    _missing_since: dict[str, float] = field(default_factory=dict)
+    """When the listings began to lack what is on record, by its id."""
+    _given_back: str = ""
+    """The EIP that we released last: nobody is surprised that it is missing."""
     _deleting: bool = False
     _adopting: bool = False
     _leaving: dict[str, float] = field(default_factory=dict)
@@ -150,6 +158,8 @@ class Observer:
     def changed(self, step: Step) -> None:
         """Take note that a step was asked for: what was listed before is of no use."""
         now = self.clock.monotonic()
+        if isinstance(step, ReleaseEip):
+            self._given_back = step.allocation_id
         for listing in touches(step):
             self._changed_at[listing] = now
             self.want(listing, now)
@@ -227,7 +237,7 @@ class Observer:
             stale=frozenset(each for each in self._changed_at if not self._is_fresh(each)),
             trouble=ha_vips.error or seen.trouble,
             listed=listed,
-            eips=self._eips(),
+            eips=self._eips(seen.havip.status.last_allocated_eip),
             routes={table: found for table in needs.route_tables if (found := self._routes(table))},
             network_interfaces=self._network_interfaces(needs),
             instances=instances.items if instances else None,
@@ -239,6 +249,8 @@ class Observer:
         havip = seen.havip
         spec, status = havip.spec, havip.status
         eips = {status.eip.allocation_id} if status.eip and status.eip.allocation_id else set()
+        if status.eip and status.eip.former:
+            eips.add(status.eip.former)
         if spec.eip and spec.eip.allocation_id:
             eips.add(spec.eip.allocation_id)
         foreign = mine.associated_eip_addresses if mine and seen.deleting else frozenset()
@@ -265,45 +277,65 @@ class Observer:
             return None
         known_id = known_id_of(havip)
         since = float("-inf") if known_id else self._changed_at.get(HA_VIPS, float("-inf"))
-        return view(
+        found = view(
             havip,
             self.cluster_id,
             v_switch_id,
             listed.latest.items,
             listings=listed.unseen(known_id, since),
         )
+        early = self._missing_early(listed.latest, known_id)
+        changed_at = self._changed_at.get(HA_VIPS, float("-inf"))
+        return replace(found, early=early, listings=listed.unseen("", changed_at))
 
-    def _count(self, listing: Listing[Any]) -> int:
-        """Count the listings since our last change of what is listed."""
+    def _missing_early(self, latest: Snapshot[Any], key: str) -> bool:
+        """Tell whether a thing on record is missing from the listings, but not for long."""
+        if not key or key == self._given_back or key in latest.items:
+            self._missing_since.pop(key, None)
+            return False
+        since = self._missing_since.setdefault(key, latest.started)
+        return latest.started - since < LOST_SECONDS
+
+    def _sight(self, listing: Listing[T]) -> tuple[Mapping[str, T], int] | None:
+        """Return what the last listings since our change have, and how many these are.
+
+        The newest counts, but what it alone lacks may only be late: that takes two in a row.
+        """
         listed = self._listed(listing)
-        since = self._changed_at.get(listing, float("-inf"))
-        return listed.unseen("", since) if listed else 0
-
-    def _eips(self) -> EipView | None:
-        listed = self._listed(EIPS)
-        if listed is None or listed.latest is None or listed.error is not None:
+        if listed is None or listed.latest is None:
             return None
-        return EipView(listed.latest.items, self._count(EIPS))
+        since = self._changed_at.get(listing, float("-inf"))
+        recent = listed.recent(since, SURE_LISTINGS)
+        items: dict[str, T] = {}
+        for each in recent or (listed.latest,):
+            items |= each.items
+        return items, len(recent)
+
+    def _error(self, listing: Listing[Any]) -> HaVipError | None:
+        listed = self._listed(listing)
+        return listed.error if listed else None
+
+    def _eips(self, last_allocated: str | None) -> EipView | None:
+        listed, sight = self._listed(EIPS), self._sight(EIPS)
+        if sight is None or listed is None or listed.latest is None or listed.error is not None:
+            return None
+        return EipView(*sight, self._missing_early(listed.latest, last_allocated or ""))
 
     def _routes(self, table: str) -> RouteView | None:
-        listed = self._listed(routes(table))
-        if listed is None or self.account is None:
+        error, listed = self._error(routes(table)), self._listed(routes(table))
+        if isinstance(error, UserError):
+            return RouteView(error=error)
+        sight = self._sight(routes(table))
+        if sight is None or error is not None or listed is None or self.account is None:
             return None
-        if isinstance(listed.error, UserError):
-            return RouteView(error=listed.error)
-        if listed.latest is None or listed.error is not None:
-            return None
-        return RouteView(
-            tuple(listed.latest.items.values()),
-            self._count(routes(table)),
-            free=self.account.listings.turns.free(table, listed.latest.started),
-        )
+        entries, listings = sight
+        free = self.account.listings.turns.free(table, self._started(listed))
+        return RouteView(tuple(entries.values()), listings, free=free)
 
     def _network_interfaces(self, needs: Needs) -> NetworkInterfaceView | None:
         for v_switch_id in needs.v_switches:
-            listed = self._listed(network_interfaces(v_switch_id))
-            if listed is not None and listed.latest is not None:
-                return NetworkInterfaceView(tuple(listed.latest.items.values()))
+            if sight := self._sight(network_interfaces(v_switch_id)):
+                return NetworkInterfaceView(tuple(sight[0].values()))
         return None
 
     def _listing_errors(self, seen: Observation) -> dict[str, HaVipError]:

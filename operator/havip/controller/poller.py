@@ -96,6 +96,10 @@ class Poller(Generic[T]):
         self._wanted.set()
         self._mended.set()
 
+    def recent(self, since: float, most: int) -> tuple[Snapshot[T], ...]:
+        """Return the last listings begun after ``since``, at most so many, the oldest first."""
+        return tuple(each for each in self._recent if each.started > since)[-most:]
+
     def unseen(self, key: str, since: float = float("-inf")) -> int:
         """Count the listings in a row, of those begun after ``since``, that did not have the key.
 
@@ -139,7 +143,8 @@ class Poller(Generic[T]):
             if not isinstance(error, CloudError):
                 return min(REFUSED_SECONDS, self._pace.retry)
             backoff: float = self._pace.backoff * 2 ** min(self._failures - 1, 10)
-            return error.retry_after or min(backoff, LONGEST_BACKOFF_SECONDS)
+            # What a throttling cloud asks for is short, and the same each time.
+            return max(error.retry_after or 0.0, min(backoff, LONGEST_BACKOFF_SECONDS))
         self.error = None
         self._failures = 0
         number = self.latest.number + 1 if self.latest else 1

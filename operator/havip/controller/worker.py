@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from havip.api.errors import BugError, CloudError, CredentialsRefused, HaVipError, UserError
+from havip.api.errors import BugError, CloudError, CredentialsRefused, HaVipError
 from havip.api.havip import HaVip, HaVipStatus
 from havip.api.names import FINALIZER
 from havip.controller.accounts import Account, Accounts
@@ -30,8 +30,11 @@ from havip.controller.plan.steps import (
     Associate,
     CreateRoute,
     DeleteRoute,
+    EipStep,
+    RouteStep,
     Step,
     Unassociate,
+    needs_rest,
     subject,
 )
 from havip.controller.poller import Pace
@@ -212,7 +215,7 @@ class Worker:
         else:
             log.info("%s: %s", havip.cloud_name, step)
             self._setbacks.clear(subject(step))
-            if isinstance(step, Associate):
+            if not isinstance(step, EipStep | RouteStep):
                 self._setbacks.clear(HA_VIP)
             told = mended(havip, step)
             if told is not None:
@@ -271,8 +274,11 @@ def _is_member(seen: Observation, node: str) -> bool:
 
 
 def _about(step: Step, error: HaVipError) -> str:
-    """Tell what a failure holds up: one member, where it is the member that the cloud refuses."""
-    if isinstance(step, Associate):
-        refused = isinstance(error, UserError) and not isinstance(error, CredentialsRefused)
-        return step.member_id if refused else HA_VIP
+    """Tell what a failure holds up: what was refused, or all of the HaVip while that is busy."""
+    apart = EipStep | RouteStep
+    if isinstance(error, CloudError) and needs_rest(step) and not isinstance(step, apart):
+        return HA_VIP
+    # A permission that is missing is no fault of the member's.
+    if isinstance(step, Associate) and isinstance(error, CredentialsRefused):
+        return HA_VIP
     return subject(step)

@@ -45,6 +45,8 @@ class Handover:
     since: float
     forced: bool
     target: str | None = None
+    asked: bool = False
+    """Somebody asked for it, so that it matters less how fit the target is."""
     released: bool = False
 
 
@@ -294,7 +296,9 @@ class Holder:
         if self.switchover is not None:
             target = self.switchover[0] or self._best(now)
             self.switchover = None
-            return Handover(now, forced=False, target=target) if target is not None else None
+            if target is None:
+                return None
+            return Handover(now, forced=False, target=target, asked=True)
         content = situation.healthy and not situation.failback
         best = None if content or now < self._handover_not_before else self._best(now)
         if best is None:
@@ -313,7 +317,8 @@ class Holder:
         """Follow a wish up to the release, once a write has proved the register in reach.
 
         Letting go while the API server is away would lose the address for as long as it is. Where
-        nobody is to follow, there is nothing to lose.
+        nobody is to follow, there is nothing to lose. And unless it must be, whoever is to follow
+        has answered a heartbeat since the wish, and is still fit.
         """
         if self.situation.excluded:
             self.release(now, "this node is to have it no longer")
@@ -323,14 +328,25 @@ class Holder:
             self._handover = self._wish(now)
             if self._handover is None:
                 return
+            # Done while we hold, so that no client waits for it.
+            self.situation.remember(self.epoch + 1)
+            self._next_heartbeat = now
         handover = self._handover
         if handover.released:
             return
         if not handover.forced and now - handover.since > HANDOVER_PATIENCE:
             self._abandon(now)
             return
-        reachable = self.confirmed_at >= handover.since
-        if self.situation.register.in_flight is None and (reachable or not self.holding):
+        proved = self.confirmed_at >= handover.since
+        if not handover.forced:
+            assert handover.target is not None
+            target = self._peer(handover.target)
+            if not (target.healthy or handover.asked):
+                # What made us unfit may have made it unfit too, and told us first.
+                self._handover = None
+                return
+            proved = proved and target.sent >= handover.since
+        if self.situation.register.in_flight is None and (proved or not self.holding):
             handover.released = True
             self.release(now, "the address is handed over")
 

@@ -79,7 +79,7 @@ def before_effect(fault: Fault) -> Answer | None:
         case FaultKind.THROTTLE:
             raise throttled(fault.seconds or None)
         case FaultKind.REFUSE:
-            raise ApiError(400, fault.code, "The request is refused.")
+            raise ApiError(fault.status, fault.code, "The request is refused.")
     return _INSTEAD_BEFORE.get(fault.kind)
 
 

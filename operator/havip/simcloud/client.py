@@ -40,6 +40,7 @@ class ControlClient:
         skip: int = 0,
         seconds: float = 1.0,
         code: str = "OperationConflict",
+        status: int = 400,
         lasts: float | None = None,
     ) -> None:
         """Inject a fault into the next calls of an action.
@@ -48,8 +49,9 @@ class ControlClient:
         the fault strikes for so many seconds of the cloud's clock (0: until it is cleared) instead
         of `count` times.
         """
-        order = {"kind": kind, "count": count, "skip": skip, "seconds": seconds, "code": code}
-        self._send("POST", "faults", {"action": action, "lasts": lasts, **order})
+        order = {"kind": kind, "count": count, "skip": skip, "seconds": seconds}
+        refusal = {"code": code, "status": status}
+        self._send("POST", "faults", {"action": action, "lasts": lasts, **order, **refusal})
 
     def throttle_region(self, lasts: float = 0.0, retry_after: float = 1.0) -> None:
         """Throttle every call for so many seconds of the cloud's clock (0: until it is cleared)."""

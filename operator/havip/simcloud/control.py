@@ -32,6 +32,7 @@ class FaultOrder(BaseModel):
     skip: int = Field(default=0, ge=0)
     seconds: float = Field(default=1.0, ge=0)
     code: str = "OperationConflict"
+    status: int = Field(default=400, ge=400, le=599)
     lasts: float | None = Field(default=None, ge=0)
 
 

@@ -52,7 +52,7 @@ class FaultKind(StrEnum):
     HANG = "hang"
     """The status that the call starts lasts `seconds` longer."""
     REFUSE = "refuse"
-    """A 400 with the error code `code`, without an effect."""
+    """A refusal with the HTTP status `status` and the error code `code`, without an effect."""
     EMPTY = "empty"
     """The call has its effect; the lists in its 200 are empty, as from a replica far behind."""
     STALE = "stale"
@@ -83,6 +83,7 @@ class Fault:
     skip: int = 0
     seconds: float = 1.0
     code: str = "OperationConflict"
+    status: int = 400
     lasts: float | None = None
     """Seconds for which the fault strikes every call, in place of `count`; 0 is until cleared."""
     since: float = 0.0

@@ -42,6 +42,8 @@ def test_nothing_is_changed_before_it_is_known_what_it_has() -> None:
     unknown = first(node(1), found=None)
     assert decide(unknown).step is None
     assert report(unknown).adopted is None
+    provisioned = told(unknown, ConditionType.PROVISIONED)
+    assert (provisioned.status, provisioned.reason) == ("False", Reason.UPDATING)
 
 
 def test_what_it_has_is_on_record_before_the_first_change() -> None:

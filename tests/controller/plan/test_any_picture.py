@@ -274,7 +274,8 @@ def a_picture(seed: int) -> Observation:
 
 
 PICTURES = st.integers(0, 2**32).map(a_picture)
-EXAMPLES = settings(max_examples=1000, deadline=None, print_blob=True)
+# The same pictures in every run: a rare one is found by `--hypothesis-seed` and more examples.
+EXAMPLES = settings(max_examples=1000, deadline=None, print_blob=True, derandomize=True)
 
 
 def is_ours(of: Observation, known: Any) -> bool:
@@ -377,6 +378,15 @@ def test_what_is_said_stands_until_something_happens(of: Observation) -> None:
     names = {each.name for each in of.nodes} | {each.node for each in of.havip.status.members}
     # One of a node is on record; what else it has is told once that has gone.
     assume(all(len(of.ids_of(each) & present) < 2 for each in names))
+    # Two that were swapped between nodes are told one after the other, likewise.
+    cards = of.network_interfaces.facts if of.network_interfaces else ()
+    owners = {each.network_interface_id: each.instance_id for each in cards}
+    for each in of.havip.status.members:
+        owner = owners.get(each.network_interface_id)
+        assume(owner is None or owner == each.instance_id)
+    # A holder whose agent does not know its instance any more is named by what is on record.
+    holder = of.node(of.register.holder) if of.register else None
+    assume(holder is None or holder.instance_id)
     later = replace(of, havip=of.havip.model_copy(update={"status": once}))
     assert report(later) == once
     assert without_name(decide(later).step) == without_name(decide(of).step)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from havip.api.conditions import ConditionStatus, ConditionType, Reason
-from havip.api.errors import QuotaExceeded
+from havip.api.errors import QuotaExceeded, Throttled
 from havip.cloud.port import ResourceType
 from havip.controller.cloudview import CloudView
 from havip.controller.observe import Observation
@@ -387,6 +387,15 @@ def test_a_refusal_is_told_also_while_it_is_tried_again() -> None:
     again = picture(WANTED, setbacks={EIP: QuotaExceeded("too many EIPs")})
     assert isinstance(decide(again).step, AllocateEip)
     assert verdict(again) == ("False", Reason.QUOTA_EXCEEDED)
+
+
+def test_what_only_has_to_be_waited_for_is_told_and_unsays_nothing() -> None:
+    busy = {EIP: Throttled("slow down")}
+    assert verdict(picture(WANTED, setbacks=busy)) == ("False", Reason.THROTTLED)
+    named = allocated(1, MINE, name="x")
+    bound = picture(WANTED, named, state=ON_RECORD, setbacks=busy)
+    assert isinstance(decide(bound).step, ModifyEip)
+    assert verdict(bound) == ("True", Reason.THROTTLED)
 
 
 def test_before_the_eips_are_seen_nothing_is_unsaid() -> None:

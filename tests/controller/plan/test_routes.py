@@ -147,7 +147,7 @@ def test_what_an_adopted_one_had_stays_when_it_is_not_wanted_any_more() -> None:
 def test_a_full_table_is_not_asked_and_those_who_use_it_up_are_named() -> None:
     full = picture(table(*FIVE), BLOCK)
     assert decide(full).step is None
-    assert verdict(full) == ("False", Reason.ROUTE_REFUSED)
+    assert verdict(full) == ("False", Reason.QUOTA_EXCEEDED)
     message = told(full, ConditionType.ROUTES_BOUND).message
     assert "10.20.0.0/16 to havip-20" in message
     assert "spec.limits.routesPerTable" in message

@@ -11,6 +11,7 @@ from havip.api.conditions import ConditionType, Reason
 from havip.api.errors import CredentialsRefused, InvalidSpec, Throttled, Unavailable
 from havip.cloud.port import HaVipFacts, ResourceType
 from havip.controller.cloudview import CloudView, EipView, ownership, view
+from havip.controller.needs import EIPS, HA_VIPS, routes
 from havip.controller.observe import Observation
 from havip.controller.plan.steps import (
     HA_VIP,
@@ -226,15 +227,39 @@ def test_a_step_makes_the_listings_old_that_show_it(step: Any, kinds: set[str]) 
 # -- all at once
 
 
-def test_members_come_before_the_eip_and_the_eip_before_routes() -> None:
+def test_a_route_and_the_eip_come_before_a_joiner_that_keeps_the_havip_for_seconds() -> None:
     object_ = havip(eip={"allocationId": "eip-1"}, routes=[route()])
     views: dict[str, Any] = {"eips": eips(eip(1)), "routes": table()}
-    assert decide(seen(object_, facts(), node(1), **views)).step == join(1)
-    joined = seen(object_, facts("i-1"), node(1), **views)
-    assert decide(joined).step == bind(1)
-    bound = replace(joined, eips=eips(eip(1, MINE)))
-    assert decide(bound).step == add_route()
-    assert decide(replace(bound, routes=table(entry()))).step is None
+    new = seen(object_, facts(), node(1), **views)
+    assert decide(new).step == add_route()
+    routed = replace(new, routes=table(entry()))
+    assert decide(routed).step == bind(1)
+    bound = replace(routed, eips=eips(eip(1, MINE)))
+    assert decide(bound).step == join(1)
+
+
+def test_a_leaver_comes_before_a_route_and_the_eip() -> None:
+    object_ = havip(eip={"allocationId": "eip-1"}, routes=[route()])
+    of = seen(object_, facts("i-9"), node(1), eips=eips(eip(1)), routes=table())
+    assert decide(of).step == leave(9, nameless=True)
+
+
+@pytest.mark.parametrize(
+    ("stale", "step"),
+    [
+        (frozenset(), add_route()),
+        (frozenset({routes("vtb-1")}), bind(1)),
+        (frozenset({routes("vtb-1"), EIPS}), join(1)),
+        (frozenset({HA_VIPS}), None),
+    ],
+    ids=["nothing", "routes", "routes and EIPs", "HaVips"],
+)
+def test_what_was_not_listed_since_our_last_change_holds_up_only_what_rests_on_it(
+    stale: frozenset[Any], step: Any
+) -> None:
+    object_ = havip(eip={"allocationId": "eip-1"}, routes=[route()])
+    of = seen(object_, facts(), node(1), eips=eips(eip(1)), routes=table(), stale=stale)
+    assert decide(of).step == step
 
 
 def test_an_eip_is_allocated_while_the_havip_is_in_transition() -> None:

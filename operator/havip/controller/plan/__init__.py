@@ -199,8 +199,8 @@ def _objection(seen: Observation) -> HaVipError | None:
 
 def _absent(seen: Observation, base: Plan) -> Plan:
     havip, cloud, klass = seen.havip, seen.cloud, seen.klass
-    if cloud is None or klass is None or not cloud.absent:
-        waiting = "The HaVip is missing from one listing; looking again."
+    if cloud is None or klass is None or not cloud.absent or cloud.early:
+        waiting = "The HaVip is missing from the last listing; looking again."
         return replace(base, waiting=waiting, watch=frozenset({HA_VIPS}))
     adopt = havip.spec.adopt
     if adopt is not None:

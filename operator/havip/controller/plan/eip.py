@@ -7,6 +7,7 @@ is never released.
 from dataclasses import replace
 
 from havip.api.conditions import ConditionStatus, Reason
+from havip.api.errors import UserError
 from havip.api.havip import EipAllocation, EipStatus, HaVip
 from havip.cloud.port import EipFacts, HaVipFacts, NewEip, ResourceType
 from havip.controller.cloudview import EipView, owner_of, wanted_tags
@@ -44,13 +45,19 @@ def eip_part(seen: Observation, mine: HaVipFacts) -> EipPart | None:
     before = seen.havip.status.eip
     if seen.havip.spec.eip is None and before is None:
         return EipPart(_foreign_note(mine))
-    refusal, view = seen.refusal(EIP), seen.eips
+    # What was listed before our last change would put the wrong one on record.
+    error, view = seen.setbacks.get(EIP), None if EIPS in seen.stale else seen.eips
+    for_user = isinstance(error, UserError)
+    if view is None and not for_user:
+        return None
     part = EipPart(status=before)
     if view is not None:
         part = replace(_part(seen, mine, view), last_allocated=newest(seen, view))
-    if refusal is not None and (part.step is not None or view is None):
-        return replace(part, verdict=Verdict(FALSE, refusal.reason, str(refusal)))
-    return part if view is not None else None
+    if error is None or (part.step is None and view is not None):
+        return part
+    # What only has to be waited for does not unsay what works.
+    told = FALSE if for_user else part.verdict.status
+    return replace(part, verdict=Verdict(told, error.reason, str(error)))
 
 
 def _part(seen: Observation, mine: HaVipFacts, view: EipView) -> EipPart:
@@ -85,7 +92,7 @@ def _nothing_wanted(seen: Observation, mine: HaVipFacts, view: EipView) -> EipPa
     if bound is not None and not found_before(seen.havip, bound):
         part = _unbind(seen, mine, view, bound)
         return replace(part, verdict=part.verdict._replace(status=TRUE))
-    if lingers(seen, mine):
+    if _in_doubt(seen, mine):
         part = _lingering(seen, view)
         return replace(part, verdict=part.verdict._replace(status=TRUE))
     step, passing = dispose(seen, owned_eips(seen, view))
@@ -152,8 +159,10 @@ def _allocated(seen: Observation, mine: HaVipFacts, view: EipView, wish: EipAllo
     target = owned.get(known) or next(iter(owned.values()), None)
     if target is None:
         # Bound by now is the one before it, if any: it is unbound when there is another.
-        if before is not None and before.allocated and before.allocation_id and not view.sure:
-            told = f"{before.allocation_id} is missing from one listing; looking again."
+        last = havip.status.last_allocated_eip
+        unsure = before is not None and before.allocated and not view.sure
+        if last and (view.early or unsure):
+            told = f"{last} is missing from the last listing; looking again."
             verdict = Verdict(FALSE, Reason.ALLOCATING, told)
             return EipPart(verdict, before, watch=frozenset({EIPS}))
         new = _new_eip(havip, seen.cluster_id, wish)
@@ -209,7 +218,7 @@ def _bind(
     if bound is not None and bound.allocation_id != target.allocation_id:
         return _unbind(seen, mine, view, bound)
     before = seen.havip.status.eip
-    if before and before.allocation_id != target.allocation_id and lingers(seen, mine):
+    if before and before.allocation_id != target.allocation_id and _in_doubt(seen, mine):
         return _lingering(seen, view)
     after = _status(seen, view, target, allocated=allocated)
     name = f"{target.allocation_id} ({target.address})"
@@ -250,16 +259,27 @@ def _unbind(seen: Observation, mine: HaVipFacts, view: EipView, eip: EipFacts) -
     return EipPart(verdict, before, UnassociateEip(eip.allocation_id, mine.ha_vip_id))
 
 
+def _in_doubt(seen: Observation, mine: HaVipFacts) -> bool:
+    """Whether the EIP on record may be bound, though the listing of EIPs does not show it.
+
+    While the listings are older than what we did they prove nothing, and the record must stay.
+    """
+    return lingers(seen, mine) or bool(seen.stale & {EIPS, HA_VIPS})
+
+
 def _lingering(seen: Observation, view: EipView) -> EipPart:
-    told = "One listing shows the EIP bound and another does not; looking again."
+    told = "Whether the EIP on record is bound is not sure; looking again."
     verdict = Verdict(FALSE, Reason.UNBINDING, told)
     return EipPart(verdict, _as_before(seen, view), watch=frozenset({EIPS, HA_VIPS}))
 
 
 def _status(seen: Observation, view: EipView, eip: EipFacts, *, allocated: bool) -> EipStatus:
+    before = seen.havip.status.eip or EipStatus()
+    same = before.allocation_id == eip.allocation_id
     return EipStatus(
         allocation_id=eip.allocation_id,
         address=eip.address,
+        former=before.former if same else before.allocation_id,
         allocated=allocated,
         allocating=still_allocating(seen, view),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from havip.api.conditions import ConditionStatus, Reason
-from havip.api.errors import NotFound
+from havip.api.errors import HaVipError, NotFound, UserError
 from havip.api.havip import HaVip, RouteState, RouteStatus
 from havip.cloud.port import HaVipFacts, NewRoute, RouteFacts
 from havip.controller.cloudview import RouteView
@@ -42,11 +42,15 @@ class _Sheet:
     watch: set[Listing[Any]] = field(default_factory=set)
     going: Counter[str] = field(default_factory=Counter)
     """By table, the entries that make room."""
+    errors: dict[RouteState, HaVipError] = field(default_factory=dict)
+    """By state, what keeps a route in it; what the user must mend before all else."""
 
-    def note(self, key: Key, state: RouteState, reason: str = "") -> None:
+    def note(self, key: Key, state: RouteState, why: HaVipError | str = "") -> None:
         self.status.append(
-            RouteStatus(route_table_id=key[0], destination=key[1], state=state, reason=reason)
+            RouteStatus(route_table_id=key[0], destination=key[1], state=state, reason=str(why))
         )
+        if isinstance(why, HaVipError) and not isinstance(self.errors.get(state), UserError):
+            self.errors[state] = why
 
 
 def routes_part(seen: Observation, mine: HaVipFacts) -> RoutesPart | None:
@@ -67,7 +71,7 @@ def routes_part(seen: Observation, mine: HaVipFacts) -> RoutesPart | None:
         _have(seen, mine, key, sheet)
     step = next((each for each in sheet.steps if subject(each) not in seen.resting), None)
     return RoutesPart(
-        _verdict(sheet.status, bool(wanted)), tuple(sheet.status), step, frozenset(sheet.watch)
+        _verdict(sheet, bool(wanted)), tuple(sheet.status), step, frozenset(sheet.watch)
     )
 
 
@@ -86,7 +90,7 @@ def _have(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
     table, destination = key
     view = seen.routes[table]
     if view.error is not None:
-        sheet.note(key, RouteState.REFUSED, str(view.error))
+        sheet.note(key, RouteState.REFUSED, view.error)
         return
     entry = next(
         (e for e in entries_to(mine.ha_vip_id, view) if e.destination == destination), None
@@ -99,9 +103,9 @@ def _have(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
         sheet.note(key, RouteState.CREATING, f"The cloud says {entry.status}.")
         return
     full = table_is_full(seen, table, view, sheet.going[table])
-    refusal = full or seen.refusal(route_subject(table, destination))
-    state = RouteState.REFUSED if refusal else RouteState.CREATING
-    sheet.note(key, state, str(refusal or ""))
+    error = full or seen.setbacks.get(route_subject(table, destination))
+    state = RouteState.REFUSED if isinstance(error, UserError) else RouteState.CREATING
+    sheet.note(key, state, error or "")
     # What was refused is tried again in time; what is over a limit is not even asked for.
     if full is not None:
         return
@@ -125,18 +129,18 @@ def _drop(seen: Observation, mine: HaVipFacts, key: Key, sheet: _Sheet) -> None:
     view = seen.routes[table]
     if view.error is not None:
         if not is_gone(view):
-            sheet.note(key, RouteState.DELETING, str(view.error))
+            sheet.note(key, RouteState.DELETING, view.error)
         return
     step, passing = removal(mine.ha_vip_id, view, (destination,))
     if step is not None:
         sheet.steps.append(step)
     elif not passing and view.sure:
         return
-    refusal = seen.refusal(route_subject(table, destination)) if step is not None else None
-    if refusal is None and (step is not None or passing):
+    error = seen.setbacks.get(route_subject(table, destination)) if step is not None else None
+    if not isinstance(error, UserError) and (step is not None or passing):
         sheet.going[table] += 1
     sheet.watch.add(routes(table))
-    sheet.note(key, RouteState.DELETING, str(refusal or ""))
+    sheet.note(key, RouteState.DELETING, error or "")
 
 
 def is_gone(view: RouteView) -> bool:
@@ -163,15 +167,15 @@ def _is_free(view: RouteView) -> bool:
     return view.free and all(each.settled for each in view.entries)
 
 
-def _verdict(status: list[RouteStatus], wanted: bool) -> Verdict:
-    refused = [each for each in status if each.state is RouteState.REFUSED]
+def _verdict(sheet: _Sheet, wanted: bool) -> Verdict:
+    refused = [each for each in sheet.status if each.state is RouteState.REFUSED]
     if refused:
         told = "; ".join(
             f"{each.destination} in {each.route_table_id}: {each.reason.rstrip('.')}"
             for each in refused[:3]
         )
-        return Verdict(FALSE, Reason.ROUTE_REFUSED, f"{told}.")
-    under_way = [each for each in status if each.state is not RouteState.BOUND]
+        return Verdict(FALSE, sheet.errors[RouteState.REFUSED].reason, f"{told}.")
+    under_way = [each for each in sheet.status if each.state is not RouteState.BOUND]
     if under_way:
         told = "; ".join(
             f"{e.destination} in {e.route_table_id}"
@@ -179,9 +183,13 @@ def _verdict(status: list[RouteStatus], wanted: bool) -> Verdict:
             for e in under_way[:3]
         )
         unbinding = all(each.state is RouteState.DELETING for each in under_way)
+        error = sheet.errors.get(RouteState.DELETING if unbinding else RouteState.CREATING)
         reason = Reason.UNBINDING if unbinding else Reason.BINDING
-        # What goes does not keep what is there from working.
-        return Verdict(TRUE if unbinding else FALSE, reason, f"Under way: {told}.")
+        # What goes does not keep what is there from working, but it must not stay for ever.
+        goes = unbinding and not isinstance(error, UserError)
+        return Verdict(
+            TRUE if goes else FALSE, error.reason if error else reason, f"Under way: {told}."
+        )
     if not wanted:
         return NOT_WANTED_ROUTES
-    return Verdict(TRUE, Reason.BOUND, f"{len(status)} routes lead to the HaVip.")
+    return Verdict(TRUE, Reason.BOUND, f"{len(sheet.status)} routes lead to the HaVip.")

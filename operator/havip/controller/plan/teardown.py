@@ -182,9 +182,13 @@ def _bound(
 def _rest(seen: Observation, mine: HaVipFacts | None, policy: DeletionPolicy | None) -> Plan:
     if mine is None:
         return Plan(done=True)
+    # What is given up on one late listing would be left behind.
+    sure = seen.cloud is not None and seen.cloud.sure
+    look_again = Plan(waiting="Looking again.", watch=frozenset({HA_VIPS}))
     if owner_of(mine.tags, seen.cluster_id, seen.havip.metadata.uid) != "us":
         # Not ours, or not ours any more.
-        return Plan(done=True, note=f"{mine.ha_vip_id} is left in the cloud.")
+        done = Plan(done=True, note=f"{mine.ha_vip_id} is left in the cloud.")
+        return done if sure else look_again
     going = seen.cloud.surplus if seen.cloud else ()
     if policy is DeletionPolicy.DELETE:
         going = (*going, mine)
@@ -197,6 +201,8 @@ def _rest(seen: Observation, mine: HaVipFacts | None, policy: DeletionPolicy | N
     if mine.settled:
         retain = policy is DeletionPolicy.RETAIN
         step = None if retain else _restore(seen, mine)
+        if step is None and not retain and not sure:
+            return look_again
         leave = _untag(seen, mine, added=not retain)
         return Plan(step=step or leave, waiting="Leaving the HaVip in the cloud.")
     return Plan(waiting=f"The cloud says {mine.status}.", watch=frozenset({HA_VIPS}))

@@ -17,7 +17,7 @@ from havip.controller.observe import Observation
 from havip.controller.plan import Plan, ever_tried
 from havip.controller.plan.outcome import NOT_WANTED_EIP, NOT_WANTED_ROUTES, Verdict
 from havip.controller.plan.placement import placement
-from havip.controller.plan.steps import Create, Tag
+from havip.controller.plan.steps import HA_VIP, Create, Tag
 from havip.controller.status.holding import holder_of, last_failover
 from havip.controller.status.members import is_ready, members_of, members_ready
 from havip.controller.status.views import consistent, held
@@ -101,7 +101,9 @@ def _verdicts(
     if _provisioned_is_known(seen, planned):
         verdicts[ConditionType.PROVISIONED] = _provisioned(seen, planned)
     going = Verdict(FALSE, Reason.DELETING, _why(planned)) if seen.deleting else None
-    verdicts[ConditionType.MEMBERS_READY] = going or members_ready(after, ready, wanted)
+    verdicts[ConditionType.MEMBERS_READY] = going or members_ready(
+        after, ready, wanted, seen.setbacks.get(HA_VIP)
+    )
     verdicts[ConditionType.HELD] = held(seen, after.holder)
     verdicts[ConditionType.CONSISTENT] = going or consistent(seen, after)
     if eip := _eip_bound(seen, planned):
@@ -176,11 +178,12 @@ def _provisioned(seen: Observation, planned: Plan) -> Verdict:
         creating = mine is not None or isinstance(planned.step, Create)
         told = "The HaVip is being created." if creating else _why(planned)
         return Verdict(FALSE, Reason.CREATING, told)
+    looking = seen.havip.spec.adopt is not None and planned.adopted is None
+    if looking or (isinstance(planned.mend, Tag) and planned.mend.adopting):
+        return Verdict(FALSE, Reason.UPDATING, f"{mine.ha_vip_id} is being adopted.")
     if planned.mend is None:
         told = f"{mine.ha_vip_id} has the address {mine.address}."
         return Verdict(TRUE, Reason.PROVISIONED, told)
-    if isinstance(planned.mend, Tag) and planned.mend.adopting:
-        return Verdict(FALSE, Reason.UPDATING, f"{mine.ha_vip_id} is being adopted.")
     told = f"{mine.ha_vip_id} is being changed to what the spec says."
     return Verdict(FALSE, Reason.UPDATING, told)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from havip.api.conditions import ConditionStatus, Reason
+from havip.api.errors import HaVipError
 from havip.api.havip import HaVipStatus, MemberState, MemberStatus
 from havip.controller.observe import Observation
 from havip.controller.plan.outcome import Member, Plan, Verdict
@@ -18,14 +19,13 @@ def members_of(seen: Observation, planned: Plan) -> tuple[MemberStatus, ...]:
         left = seen.cloud.mine.associated_instances if seen.cloud.mine else frozenset()
         if seen.cloud.mine is None and not seen.cloud.absent:
             return seen.havip.status.members
-        # One that was asked for may still appear, and must be known for ours then.
+        # One that a listing does not show may be late, and must be known for ours when it appears.
         return tuple(
             each.model_copy(update={"state": MemberState.UNASSOCIATING})
             if (each.network_interface_id or each.instance_id) in left
             else each
             for each in seen.havip.status.members
-            if (each.network_interface_id or each.instance_id) in left
-            or each.state is MemberState.ASSOCIATING
+            if each.state is not MemberState.REFUSED
         )
     if planned.wanted is None:
         return seen.havip.status.members
@@ -76,8 +76,10 @@ def is_ready(member: MemberStatus) -> bool:
     )
 
 
-def members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
-    """Return what ``MembersReady`` says."""
+def members_ready(
+    after: HaVipStatus, ready: int, wanted: int, trouble: HaVipError | None
+) -> Verdict:
+    """Return what ``MembersReady`` says; ``trouble`` is what keeps members from joining."""
     states = [each.state for each in after.members]
     refused = [each for each in after.members if each.state is MemberState.REFUSED]
     fenced = [each for each in after.members if each.state is MemberState.FENCED]
@@ -95,6 +97,8 @@ def members_ready(after: HaVipStatus, ready: int, wanted: int) -> Verdict:
     if ready >= wanted:
         return Verdict(TRUE, Reason.ALL_MEMBERS_READY, f"{counts} {_reasons(fenced)}".strip())
     if MemberState.ASSOCIATING in states:
+        if trouble is not None:
+            return Verdict(FALSE, trouble.reason, f"{counts} {trouble}")
         told = f"{counts} The others are being associated."
         return Verdict(FALSE, Reason.MEMBERS_JOINING, told)
     ill = [each for each in after.members if each.state is MemberState.ASSOCIATED and each.reason]
