@@ -22,7 +22,7 @@ test: setup ## Run all tests; ARGS="-k name" picks some
 	@$(SETUP) prometheus
 	@$(IN)/pytest $(ARGS)
 
-e2e: setup ## Install, hurt, upgrade and remove the operator on a whole cluster, in about 10 minutes
+e2e: setup ## Install, hurt, upgrade and remove the operator on a whole cluster, in 5 to 10 minutes
 	@$(SETUP) cluster
 	@PYTHONPATH=e2e $(IN)/python -m rehearsal $(ARGS)
 

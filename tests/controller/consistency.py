@@ -185,7 +185,11 @@ def _eip(sight: Sight, havip: Json, mine: Json) -> Iterator[str]:
                 yield f"{wanted} is bound, and it is not said"
         elif not _refused(havip, "EipBound", wanted, *in_the_way):
             yield f"{wanted} is not bound, and it is not said why"
-        kept: list[Json] = []
+        # A wrong name does not cost what is in use, as long as it is told that it stays.
+        told = _condition(havip, "EipBound")
+        kept = [
+            e for e in allocated if told["status"] == "False" and e["address"] in told["message"]
+        ]
     elif wish:
         kept = allocated
         if len(allocated) != 1:

@@ -16,7 +16,7 @@ from havip.simcloud.topology import (
     VSwitch,
 )
 
-SEVERAL = 30
+SEVERAL = 32
 """Instances: i-node1 and so on."""
 
 SPREAD = {21: ("ds-far", 1), 22: ("ds-far", 2), 23: ("ds-near", 1), 24: ("ds-near", 1)}

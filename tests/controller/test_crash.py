@@ -152,7 +152,7 @@ async def controller(
 
 async def until(look: Callable[[], Any], death: Death) -> bool:
     """Wait until it is so (True) or the controller is dead (False)."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not death.struck.is_set():
             if await asyncio.to_thread(look):
                 return True
@@ -190,8 +190,9 @@ async def life(cluster: Cluster, cloud: AlibabaCloud, death: Death, name: str) -
                 break
     assert deleted
     assert cluster.cloud.control.ha_vips() == []
-    assert [each for each in cluster.cloud.control.eips() if TAG_UID in each["tags"]] == []
-    assert cluster.cloud.control.route_entries(ROUTE["routeTableId"]) == []
+    assert not [each for each in cluster.cloud.control.eips() if TAG_UID in each["tags"]]
+    routes = cluster.cloud.control.route_entries(ROUTE["routeTableId"])
+    assert ROUTE["destination"] not in [each["destinationCidrBlock"] for each in routes]
     leases = [each["metadata"].get("labels", {}) for each in cluster.get("Lease")["items"]]
     assert not any(LABEL_UID in labels for labels in leases)
 

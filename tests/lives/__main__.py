@@ -7,9 +7,10 @@ import logging
 import sys
 import time
 from collections import Counter
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from tests.lives.campaign import DEATHS, PROFILES, Task, mishaps, run, run_all
+from tests.lives.campaign import DEATHS, PROFILES, Task, mishaps, processes, run, run_all
 from tests.lives.driver import Outcome
 from tests.lives.line import Blow, Mishap
 from tests.lives.lives import LIVES
@@ -57,24 +58,8 @@ def main() -> int:
     if options.replay:
         return replay(options.replay, options.profile, options.seed)
     began = time.perf_counter()
-    rows: dict[str, Row] = {}
-    tasks: list[Task] = []
-    for name in options.life or LIVES:
-        undisturbed = run(Task(name, None, options.profile, options.seed))
-        rows[name] = Row(undisturbed)
-        scenes = len(LIVES[name].scenes)
-        tasks += [
-            Task(name, each, options.profile, options.seed)
-            for each in mishaps(undisturbed.calls, scenes, options.seed)
-            if not options.fault or each.kind in options.fault
-        ][options.seed % options.part :: options.part]
-
-    def done(task: Task, outcome: Outcome) -> None:
-        rows[task.life].add(task, outcome)
-        if outcome.complaints:
-            print(f"{task}: {'; '.join(outcome.complaints)}"[:400], flush=True)
-
-    run_all(tasks, options.processes, done)
+    with processes(options.processes) as pool:
+        rows = enumerate_all(pool, options)
     print(costs({name: row.undisturbed for name, row in rows.items()}))
     print()
     print(table(rows))
@@ -86,6 +71,24 @@ def main() -> int:
     )
     bad = any(row.failed or row.undisturbed.complaints for row in rows.values())
     return 1 if bad else 0
+
+
+def enumerate_all(pool: Executor, options: argparse.Namespace) -> dict[str, Row]:
+    """Run the lives undisturbed, then each with each mishap; print what goes wrong at once."""
+    names = options.life or list(LIVES)
+    undisturbed = [Task(name, None, options.profile, options.seed) for name in names]
+    rows = {task.life: Row(outcome) for task, outcome in run_all(pool, undisturbed)}
+    tasks = [
+        Task(name, each, options.profile, options.seed)
+        for name, row in rows.items()
+        for each in mishaps(row.undisturbed.calls, len(LIVES[name].scenes), options.seed)
+        if not options.fault or each.kind in options.fault
+    ]
+    for task, outcome in run_all(pool, tasks[options.seed % options.part :: options.part]):
+        rows[task.life].add(task, outcome)
+        if outcome.complaints:
+            print(f"{task}: {'; '.join(outcome.complaints)}"[:400], flush=True)
+    return rows
 
 
 def replay(text: str, profile: str, seed: int) -> int:

@@ -7,9 +7,9 @@ import functools
 import gc
 import os
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from havip.simcloud.faults import FaultKind
@@ -137,13 +137,21 @@ def run(task: Task) -> Outcome:
 
 
 def _settle_down() -> None:
-    """Have the garbage of lives looked for seldom, and not all that the SDK is made of."""
+    """Have the garbage of lives looked for, not what the SDK is made of, and not all the time."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
-def run_all(tasks: Sequence[Task], processes: int, done: Callable[[Task, Outcome], None]) -> None:
-    """Run many lives in several processes, each with its own clouds."""
-    with ProcessPoolExecutor(processes, initializer=_settle_down) as pool:
-        for task, outcome in zip(tasks, pool.map(run, tasks, chunksize=8), strict=True):
-            done(task, outcome)
+@contextmanager
+def processes(number: int) -> Iterator[Executor]:
+    """Run lives in several processes within the block, each with its own clouds.
+
+    They are forked from one that has no clouds, and so no threads that could hold a lock.
+    """
+    with ProcessPoolExecutor(number, initializer=_settle_down) as pool:
+        yield pool
+
+
+def run_all(pool: Executor, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
+    """Give what the lives came to, in order."""
+    return zip(tasks, pool.map(run, tasks, chunksize=8), strict=True)

@@ -119,6 +119,9 @@ class EipStatus(Model):
     address: Annotated[
         Annotated[str, Field(max_length=15)], Field(description="The public address.")
     ] = ""
+    former: Annotated[
+        Id, Field(description="Id of the EIP before it: should it turn up bound, it is unbound.")
+    ] = ""
     allocating: Annotated[
         bool, Field(description="Whether another was asked for that was not seen yet.")
     ] = False

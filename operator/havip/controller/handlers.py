@@ -35,7 +35,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     """Set kopf up; the figures are measured or its author's advice."""
     settings.peering.standalone = True
     # No limit: until all indexes are full each object keeps its worker waiting, so with a limit
-    # and one object more than that the operator would never begin.
+    # more objects of a kind than it allows would keep the controller from ever beginning.
     settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.05
     settings.watching.server_timeout = 300

@@ -249,6 +249,8 @@ class Observer:
         havip = seen.havip
         spec, status = havip.spec, havip.status
         eips = {status.eip.allocation_id} if status.eip and status.eip.allocation_id else set()
+        if status.eip and status.eip.former:
+            eips.add(status.eip.former)
         if spec.eip and spec.eip.allocation_id:
             eips.add(spec.eip.allocation_id)
         foreign = mine.associated_eip_addresses if mine and seen.deleting else frozenset()

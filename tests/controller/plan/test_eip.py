@@ -123,6 +123,14 @@ def test_what_is_bound_stays_bound_while_another_cannot_be() -> None:
         assert report(kept).eip == kept.havip.status.eip
 
 
+def test_what_was_allocated_stays_while_the_named_one_cannot_be_bound_and_is_told() -> None:
+    wish = {"eip": {"allocationId": "eip-9"}}
+    for mine in (allocated(1, MINE), allocated(1)):
+        kept = picture(wish, mine, state=ON_RECORD)
+        assert decide(kept).step is None
+        assert "eip-1 (47.0.0.1)" in told(kept, ConditionType.EIP_BOUND).message
+
+
 @pytest.mark.parametrize("known_to_us", [False, True])
 def test_a_foreign_one_is_not_driven_out(known_to_us: bool) -> None:
     mine = facts(associated_eip_addresses=frozenset({"47.0.0.9"}))

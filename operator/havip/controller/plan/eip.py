@@ -108,15 +108,24 @@ def _named(seen: Observation, mine: HaVipFacts, view: EipView, wanted: str) -> E
     if target is None:
         told = f"There is no EIP {wanted} in this region of the account: correct"
         verdict = Verdict(FALSE, Reason.EIP_NOT_FOUND, f"{told} spec.eip.allocationId.")
-        return EipPart(verdict, before)
+        return EipPart(_with_what_stays(seen, view, verdict), before)
     objection = _objection(seen, mine, target)
     if objection is not None:
-        return EipPart(objection, before)
+        return EipPart(_with_what_stays(seen, view, objection), before)
     part = _bind(seen, mine, view, target, allocated=False)
     if part.step is None and target.settled and is_ours(seen, target):
         # The user names what we allocated: from now on it is theirs.
         return replace(part, step=give_up(target))
     return part
+
+
+def _with_what_stays(seen: Observation, view: EipView, verdict: Verdict) -> Verdict:
+    """Say what we allocated and keep: a mistake in the name must not cost the address in use."""
+    kept = [f"{key} ({each.address})" for key, each in owned_eips(seen, view).items()]
+    if not kept:
+        return verdict
+    told = f"{verdict.message} What was allocated stays meanwhile: {', '.join(kept)}."
+    return verdict._replace(message=told)
 
 
 def _objection(seen: Observation, mine: HaVipFacts, eip: EipFacts) -> Verdict | None:
@@ -274,9 +283,12 @@ def _lingering(seen: Observation, view: EipView) -> EipPart:
 
 
 def _status(seen: Observation, view: EipView, eip: EipFacts, *, allocated: bool) -> EipStatus:
+    before = seen.havip.status.eip or EipStatus()
+    same = before.allocation_id == eip.allocation_id
     return EipStatus(
         allocation_id=eip.allocation_id,
         address=eip.address,
+        former=before.former if same else before.allocation_id,
         allocated=allocated,
         allocating=still_allocating(seen, view),
     )

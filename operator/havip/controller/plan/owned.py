@@ -40,12 +40,15 @@ def owned_eips(seen: Observation, view: EipView) -> dict[str, EipFacts]:
 
 
 def ours_bound(seen: Observation, mine_id: str, view: EipView) -> EipFacts | None:
-    """Return the EIP that we bound to the HaVip, if it is still bound to it."""
+    """Return the EIP that we bound to the HaVip, if it is still bound to it.
+
+    That may be the former one: late listings may have shown it unbound.
+    """
     before = seen.havip.status.eip
-    on_record = before.allocation_id if before else ""
+    on_record = {before.allocation_id, before.former} if before else set()
     owned = owned_eips(seen, view)
     for each in view.facts.values():
-        ours = each.allocation_id in owned or each.allocation_id == on_record
+        ours = each.allocation_id in owned or each.allocation_id in on_record
         if each.instance_id == mine_id and ours:
             return each
     return None
