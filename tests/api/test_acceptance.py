@@ -183,6 +183,15 @@ GOOD = {
             "routesPerTable": 15,
         },
     ),
+    "a class for Services": havipclass(
+        defaults={
+            "profile": "Fast",
+            "deletionPolicy": "Retain",
+            "resourceGroupId": "rg-1",
+            "tags": {"team": "a"},
+        },
+        services={"shareAcrossNamespaces": True},
+    ),
     "a class with the role of the instance": havipclass(credentials={"ecsRamRole": {}}),
     "a class with a role of the instance by name": havipclass(
         credentials={"ecsRamRole": {"roleName": "KubernetesWorkerRole-1.a"}}
@@ -513,9 +522,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         havipclass(credentials={"secretRef": {"name": "key", "namespace": "a.b"}}),
         "this is not the name of a namespace",
     ),
-    "defaults of a class": (
-        havipclass(defaults={"profile": "Fast"}),
-        "this version does not make HaVips for Services yet: remove defaults",
+    "defaults of a class with an unknown profile": (
+        havipclass(defaults={"profile": "Hasty"}),
+        "Unsupported value",
     ),
 }
 

@@ -220,6 +220,7 @@ def test_everything_else_may_change(objects: Objects, make: Callable[..., None])
     [
         ({"region": "cn-beijing"}, "region cannot change"),
         ({"vSwitchId": "vsw-2"}, "vSwitchId cannot change"),
+        ({"services": {"shareAcrossNamespaces": True}}, "shareAcrossNamespaces cannot change"),
     ],
 )
 def test_a_class_stays_where_its_havips_are(

@@ -75,6 +75,12 @@ def test_the_whole_job_needs_every_right_that_the_chart_gives_and_no_other(
     lab.start_agent(holder)
     lab.settle("web")
     lab.kubectl("delete", "hv", "web", "backed", "--timeout=60s")
+    make_service(lab)
+    lab.until("the Service has an address", lambda: is_published(lab), 60)
+    lab.kubectl("annotate", "service", "shop", "havip.dev/description=changed")
+    described = ("get", "hv", "shop", "-o", "jsonpath={.spec.description}")
+    lab.until("its HaVip follows", lambda: lab.kubectl(*described) == "changed", 30)
+    lab.kubectl("delete", "service", "shop", "--timeout=60s")
 
     for account in sorted({account_of(role) for role in ROLES}):
         asked = Audit(lab.plane.audit_log, account).news()
@@ -106,14 +112,16 @@ def test_without_any_one_rule_something_is_refused(
         begin_anew(lab)
         lab.until("it is refused or not needed", lambda: refused() or is_ready(lab), 60)
         lab.kubectl("delete", "hv", "other", "--wait=false")
+        lab.kubectl("delete", "service", "shop", "--wait=false")
         lab.until(f"the API server refuses one of {sorted(map(str, missing))}", refused, 30)
     finally:
         lab.plane.apply(json.dumps(role))
+        lab.kubectl("delete", "service", "shop", "--ignore-not-found", "--timeout=60s")
         lab.kubectl("delete", "hv", "--all", "--timeout=60s")
 
 
 def begin_anew(lab: Lab) -> None:
-    """Let both programs do all that they do at a start, and make a HaVip."""
+    """Let both programs do all that they do at a start, and make a HaVip and a Service."""
     lab.kubectl("delete", "hvn", "node1", "--ignore-not-found")
     lab.kubectl(
         "delete", "lease", "havip-controller", "-n", DEFAULT_NAMESPACE, "--ignore-not-found"
@@ -122,10 +130,31 @@ def begin_anew(lab: Lab) -> None:
     lab.kill_agent("node1")
     lab.apply_havip("other")
     lab.apply_havip("backed", health=BACKED)
+    make_service(lab)
     lab.start_controller()
     lab.start_agent("node1")
 
 
+def make_service(lab: Lab) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "shop"},
+        "spec": {
+            "type": "LoadBalancer",
+            "loadBalancerClass": "havip.dev/lab",
+            "ports": [{"port": 80}],
+        },
+    }
+    lab.plane.apply(json.dumps(service))
+
+
+def is_published(lab: Lab) -> bool:
+    found = ("get", "service", "shop", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}")
+    return bool(lab.kubectl(*found))
+
+
 def is_ready(lab: Lab) -> bool:
     conditions = lab.havip("other").get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return ready and is_published(lab)

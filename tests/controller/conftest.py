@@ -71,6 +71,7 @@ PLURALS = {
     "Secret": f"/api/v1/namespaces/{DEFAULT_NAMESPACE}/secrets",
     "Lease": f"/apis/coordination.k8s.io/v1/namespaces/{DEFAULT_NAMESPACE}/leases",
     "Event": "/api/v1/namespaces/default/events",
+    "Service": "/api/v1/namespaces/default/services",
 }
 
 T = TypeVar("T")
@@ -110,7 +111,12 @@ class Cluster:
             raise
 
     def create(self, kind: str, body: Json) -> Json:
-        version = {"Node": "v1", "Secret": "v1", "Lease": "coordination.k8s.io/v1"}
+        version = {
+            "Node": "v1",
+            "Secret": "v1",
+            "Service": "v1",
+            "Lease": "coordination.k8s.io/v1",
+        }
         whole = {"apiVersion": version.get(kind, API_VERSION), "kind": kind, **body}
         return request(self.api, "POST", PLURALS[kind], whole, 10)
 

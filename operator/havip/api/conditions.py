@@ -131,7 +131,7 @@ class Condition(Model):
 
 def set_condition(
     conditions: Iterable[Condition],
-    type_: ConditionType,
+    type_: ConditionType | str,
     status: ConditionStatus | bool,
     reason: Reason | str,
     message: str,

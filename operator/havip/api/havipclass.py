@@ -185,16 +185,24 @@ class ClassDefaults(Model):
     tags: Annotated[Tags, Field(description="Tags in the cloud.")] = Field(default_factory=dict)
 
 
+class ServiceSharing(Model):
+    """How Services of this class may share a HaVip."""
+
+    share_across_namespaces: Annotated[
+        bool,
+        Field(
+            description="Services with the same havip.dev/share key share a HaVip from whatever"
+            " namespace they are; else each namespace has its own. Cannot change.",
+        ),
+        Rule(
+            "self == oldSelf",
+            "shareAcrossNamespaces cannot change, since Services share by it: make another class",
+        ),
+    ] = False
+
+
 class HaVipClassSpec(Model):
     """Where and how HaVips of this class are made."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.defaults)",
-            "this version does not make HaVips for Services yet: remove defaults",
-            ".defaults",
-        ),
-    )
 
     region: Annotated[
         str,
@@ -237,8 +245,14 @@ class HaVipClassSpec(Model):
     limits: Annotated[Limits, Field(description="What the cloud allows this account.")] = Limits()
     defaults: Annotated[
         ClassDefaults | None,
-        Field(description="What HaVips made for Services have. Not in this version."),
+        Field(
+            description="What HaVips made for Services have, unless a Service's annotations say"
+            " otherwise.",
+        ),
     ] = None
+    services: Annotated[
+        ServiceSharing, Field(description="How Services of this class may share a HaVip.")
+    ] = ServiceSharing()
 
 
 class HaVipClassStatus(Model):

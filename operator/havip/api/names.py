@@ -35,6 +35,25 @@ ANNOTATION_FENCE = f"{GROUP}/fence"
 What they have of the HaVip in the cloud is taken out by force, and stays out while this is there.
 """
 
+# Services of type LoadBalancer.
+LOAD_BALANCER_CLASS_PREFIX = f"{GROUP}/"
+"""Before the name of a HaVipClass, in ``spec.loadBalancerClass``."""
+SERVICE_ANNOTATION_PREFIX = f"{GROUP}/"
+"""Before the name of what a Service asks of its HaVip."""
+SERVICE_CONDITION_PREFIX = f"{GROUP}/"
+"""Before the type of each condition that we set on a Service; by these we know it again."""
+SERVICE_FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+"""Kept on a Service until its HaVip is gone; the name is Kubernetes' own."""
+
+LABEL_SERVICE = f"{GROUP}/service"
+"""On a HaVip made for one Service: the Service's name."""
+LABEL_SHARE = f"{GROUP}/share"
+"""On a HaVip made for Services that share it: their key."""
+ANNOTATION_SERVICES = f"{GROUP}/services"
+"""On a HaVip made for Services: whom it serves, as in default/web,default/dns, first come first."""
+ANNOTATION_PREFERRED = f"{GROUP}/preferred-hosts"
+"""On a HaVip made for Services: the hosts preferred as owners, the first most."""
+
 # Labels on the Lease of a HaVip, by which the agents find the object it belongs to.
 LABEL_UID = f"{GROUP}/uid"
 LABEL_NAMESPACE = f"{GROUP}/namespace"

@@ -19,6 +19,7 @@ from havip.api import names
 from havip.controller.events import News
 from havip.controller.health import Pulse
 from havip.controller.reconcile import Reconciler
+from havip.controller.services.workers import Services
 from havip.controller.world import World
 
 PULSE_SECONDS = 1.0
@@ -67,11 +68,11 @@ def by_address(found: kopf.ConnectionInfo, environment: Mapping[str, str]) -> ko
     return dataclasses.replace(found, server=f"https://{host}:{port}")
 
 
-def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
+def registry_for(world: World, reconciler: Reconciler, services: Services) -> kopf.OperatorRegistry:
     """Return the handlers.
 
-    The watches of all but the HaVips are indexes: kopf fills every index before it calls any
-    handler, so no HaVip is looked at while the nodes are known in part.
+    All watches fill indexes: kopf fills every index before it calls any handler, so no HaVip is
+    looked at while the nodes are known in part, and no Service while the HaVips are.
     """
     registry = kopf.OperatorRegistry()
 
@@ -91,10 +92,12 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
         async def vanished(type: str | None, body: kopf.Body, **_: object) -> None:
             if type == "DELETED":
                 saw(body, True)
+            services.stir()
 
     def saw_class(body: Mapping[str, Any], gone: bool) -> None:
         if world.saw_class(body, gone=gone):
             reconciler.wake()
+            services.saw_class()
         reconciler.around.classes.saw(body["metadata"]["name"])
 
     def saw_node(body: Mapping[str, Any], gone: bool) -> None:
@@ -108,6 +111,11 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
     watch(names.GROUP, names.HAVIPCLASS_PLURAL, saw_class)
     watch(names.GROUP, names.HAVIPNODE_PLURAL, saw_agent)
     watch("", "nodes", saw_node)
+    watch("", "services", services.saw_service)
+
+    @kopf.index(names.GROUP, names.HAVIP_PLURAL, id="saw-havips", registry=registry)
+    async def havip_appeared(body: kopf.Body, **_: object) -> None:
+        world.saw_havip(dict(body))
 
     @kopf.on.event(names.GROUP, names.HAVIP_PLURAL, id="havip", registry=registry)
     async def havip(type: str | None, body: kopf.Body, **_: object) -> None:
@@ -115,6 +123,8 @@ def registry_for(world: World, reconciler: Reconciler) -> kopf.OperatorRegistry:
             reconciler.forget(body["metadata"]["uid"])
         elif uid := world.saw_havip(dict(body)):
             reconciler.worker(uid).wake()
+        services.saw_havip(body)
+        services.stir()
 
     return registry
 

@@ -26,13 +26,19 @@ CONTENT_TYPES = {"PATCH": "application/json-patch+json"}
 
 
 class KubernetesError(Unavailable):
-    """The Kubernetes API refused or did not answer; ``status`` is 0 when there was no answer."""
+    """The Kubernetes API refused or did not answer; ``status`` is 0 when there was no answer.
+
+    ``causes`` are its words on each field that it objects to, as in ``spec.address``.
+    """
 
     default_reason = "KubernetesUnavailable"
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(
+        self, message: str, status: int = 0, causes: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message, outcome_unknown=status == 0 or status >= 500)
         self.status = status
+        self.causes = dict(causes or {})
 
 
 def load_client() -> client.ApiClient:
@@ -77,10 +83,14 @@ class Kube:
         """Replace an object, if its ``resourceVersion`` is still the one in ``body``."""
         return await self._request("PUT", path, body)
 
-    async def delete(self, path: str) -> None:
-        """Delete an object; one that is gone counts as deleted."""
+    async def delete(self, path: str, uid: str = "") -> None:
+        """Delete an object; one that is gone counts as deleted.
+
+        Where ``uid`` is given, another object of the same name is not touched (status 409).
+        """
+        body = {"preconditions": {"uid": uid}} if uid else None
         try:
-            await self._request("DELETE", path)
+            await self._request("DELETE", path, body)
         except KubernetesError as error:
             if error.status != 404:
                 raise
@@ -115,7 +125,19 @@ def request(api: client.ApiClient, method: str, path: str, body: object, timeout
     except urllib3.exceptions.HTTPError as error:
         raise KubernetesError(f"{method} {path}: no answer: {error}") from error
     if response.status >= 300:
-        detail = (response.data or b"").decode(errors="replace")[:500]
-        raise KubernetesError(f"{method} {path}: {response.status}: {detail}", response.status)
+        detail = (response.data or b"").decode(errors="replace")
+        raise KubernetesError(
+            f"{method} {path}: {response.status}: {detail[:500]}", response.status, _causes(detail)
+        )
     answer: Json = json.loads(response.data or b"null")
     return answer
+
+
+def _causes(answer: str) -> dict[str, str]:
+    """Read which fields a refusal speaks of, and what it says of each."""
+    try:
+        details = json.loads(answer).get("details") or {}
+        causes = details.get("causes") or []
+        return {each.get("field", ""): each.get("message", "") for each in causes}
+    except (ValueError, AttributeError):
+        return {}

@@ -36,6 +36,7 @@ from havip.controller.metrics import Ears, readings
 from havip.controller.poller import Pace
 from havip.controller.reconcile import Reconciler, Surroundings
 from havip.controller.register import Registers
+from havip.controller.services.workers import Services
 from havip.controller.world import World
 from havip.metrics import Reading, States
 
@@ -181,7 +182,10 @@ class Controller:
             elector=self._elector,
         )
         self._reconciler = Reconciler(around)
-        registry = handlers.registry_for(world, self._reconciler)
+        services = Services(
+            world, kube, self._pace, tell=handlers.tell, may_act=self._elector.valid
+        )
+        registry = handlers.registry_for(world, self._reconciler, services)
         follow_leases(load_client(), self._namespace, world, self._reconciler, stop)
         try:
             await handlers.operate(registry, stop, self._pulse)
