@@ -75,11 +75,6 @@ class KubeProxies:
         addresses = {node: self._address(node) for node in self._lab.nodes}
         return Service(self._lab.plane, name, addresses, target_port=POD_PORT)
 
-    def checks(self, service: Service) -> list[dict[str, object]]:
-        """Return the health checks of a HaVip that leads to a Service."""
-        follow = {"service": service.name, "healthCheckNodePort": service.health_check_node_port}
-        return [{"name": "endpoints", "endpoints": follow}]
-
     def start_pod(self, node: str) -> None:
         """Start what the pod of a node serves: its name."""
         command = program("responder", pod(node), UDP_PORT, POD_PORT)

@@ -70,22 +70,17 @@ class Service:
         }
         self._plane.apply(json.dumps(manifest))
 
-    @property
-    def health_check_node_port(self) -> int:
-        """Where each node's kube-proxy says whether it leads to an endpoint there."""
-        found = self._plane.kubectl(
-            *("get", "service", self.name, "-n", NAMESPACE),
-            *("-o", "jsonpath={.spec.healthCheckNodePort}"),
-        )
-        return int(found)
+    def delete(self) -> None:
+        """Delete it and its EndpointSlice; return when it is gone."""
+        self._plane.kubectl("delete", "service", self.name, "-n", NAMESPACE, "--timeout=60s")
+        slice_ = f"endpointslice/{self.name}-lab"
+        self._plane.kubectl("delete", slice_, "-n", NAMESPACE, "--ignore-not-found")
 
-    def publish(self, address: str) -> None:
-        """Write into its status that `address` leads to it, through the nodes' kube-proxies."""
-        status = {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}}
-        self._plane.kubectl(
-            *("patch", "service", self.name, "-n", NAMESPACE, "--subresource=status"),
-            *("--type=merge", "-p", json.dumps({"status": status})),
-        )
+    @property
+    def published(self) -> str:
+        """The addresses that its status says it is reached at, with a space between."""
+        path = "jsonpath={.status.loadBalancer.ingress[*].ip}"
+        return self._plane.kubectl("get", "service", self.name, "-n", NAMESPACE, "-o", path)
 
     def place(self, states: Mapping[str, State]) -> float:
         """Let it have endpoints on these nodes and no others.

@@ -49,13 +49,12 @@ def proxies(lab: Lab) -> Iterator[KubeProxies]:
 
 @pytest.fixture(scope="module")
 def published(lab: Lab, proxies: KubeProxies) -> Service:
-    """A Service whose address is a HaVip that follows it."""
+    """A Service of our class: the operator makes its HaVip and publishes the address."""
     service = proxies.service(NAME)
     service.apply()
     everywhere(lab, service)
-    lab.apply_havip(NAME, health=proxies.checks(service))
-    lab.wait_ready(NAME)
-    service.publish(lab.address(NAME))
+    lab.until("it has an address", lambda: service.published, 60)
+    assert service.published == lab.address(NAME)
     return service
 
 
@@ -188,6 +187,42 @@ def test_load_balancer_source_ranges_are_kept_by_kube_proxy(lab: Lab, web: Servi
     web.apply(loadBalancerSourceRanges=["192.0.2.0/24", f"{CLIENT.address}/32"])
     lab.until("a client inside is", lambda: lab.curl(address) == pod(holder), 30)
     web.apply()
+
+
+def test_what_somebody_changes_of_the_havip_is_put_right_and_costs_no_request(
+    lab: Lab, web: Service
+) -> None:
+    holder, address = lab.settle(NAME), lab.address(NAME)
+    wanted = lab.havip(NAME)["spec"]
+    prober = lab.probe(address)
+    lab.kubectl("patch", "hv", NAME, "--type=merge", "-p", '{"spec": {"health": []}}')
+    lab.until("it is put right", lambda: lab.havip(NAME)["spec"] == wanted, 30)
+    lab.until("an event says so", lambda: "DriftMended" in events_of(lab), 30)
+    assert lab.curl(address) == pod(holder)
+    assert prober.stop().lost == 0
+
+
+def events_of(lab: Lab) -> str:
+    field = f"involvedObject.kind=Service,involvedObject.name={NAME}"
+    return lab.kubectl(
+        "get", "events", f"--field-selector={field}", "-o", "jsonpath={.items[*].reason}"
+    )
+
+
+def test_when_the_service_goes_nothing_is_left_of_it(lab: Lab, web: Service) -> None:
+    address = lab.address(NAME)
+    web.delete()
+    assert lab.kubectl("get", "service,hv", "-o", "name").split() == ["service/kubernetes"]
+    assert lab.cloud.ha_vips() == []
+    lab.until("no kernel knows it any more", lambda: not list(known_to(lab, address)), 30)
+
+
+def known_to(lab: Lab, address: str) -> Iterator[str]:
+    """Find what the nodes' kernels keep of an address: kube-proxy's rules, our fence, itself."""
+    for node in lab.nodes:
+        for kept in (("ip", "address"), ("nft", "list", "ruleset")):
+            if address in run(*enter(node), *kept):
+                yield f"{' '.join(kept)} of {node}"
 
 
 @contextlib.contextmanager
