@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from lab import binaries, prometheus
@@ -116,18 +117,18 @@ def install_image_tools() -> None:
 def prepare_cluster() -> None:
     """Have a container runtime, what builds images, and the programs that make a cluster."""
     _install("the container runtime and its tools are", IMAGE_PACKAGES | CLUSTER_PACKAGES)
-    _have_binaries(binaries.find_cluster, binaries.find_or_build_cluster)
+    _have(partial(binaries.find_or_build, binaries.CLUSTER))
     prepare_helm()
 
 
 def prepare_controlplane() -> None:
     """Have etcd and kube-apiserver, building them if need be."""
-    _have_binaries(binaries.find, binaries.find_or_build)
+    _have(partial(binaries.find_or_build, binaries.API))
 
 
 def prepare_helm() -> None:
     """Have Helm, building it if need be."""
-    _have_binaries(binaries.find_helm, binaries.find_or_build_helm)
+    _have(binaries.find_or_build_helm)
 
 
 def _install(what: str, packages: Mapping[str, str]) -> None:
@@ -144,16 +145,14 @@ def _install(what: str, packages: Mapping[str, str]) -> None:
 
 def prepare_kube_proxy() -> None:
     """Have kube-proxy, building it if need be."""
-    _have_binaries(binaries.find_kube_proxy, binaries.find_or_build_kube_proxy)
+    _have(partial(binaries.find_or_build, binaries.KUBE_PROXY))
 
 
-def _have_binaries(find: Callable[[], object], build: Callable[[], object]) -> None:
-    if find() is not None:
-        return
-    # The build may want uv to fetch Go with, and the one of the bootstrap is not on PATH.
+def _have(find_or_make: Callable[[], object]) -> None:
+    # What makes it may want uv to fetch Go with, and the one of the bootstrap is not on PATH.
     os.environ["PATH"] = f"{BOOTSTRAP / 'bin'}:{os.environ.get('PATH', os.defpath)}"
     try:
-        build()
+        find_or_make()
     except binaries.BinariesMissingError as trouble:
         raise SetupError(str(trouble)) from trouble
 
