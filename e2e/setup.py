@@ -11,6 +11,7 @@ the command line looks first whether it has been reached, so a second run takes 
     cluster         what `make e2e` needs besides: the rest of Kubernetes and a container runtime
     kubeproxy       kube-proxy, for the tests of Services; no target of make asks for it
     prometheus      Prometheus and promtool, for the tests of metrics and alerts
+    monitoring      CRDs of the Prometheus operator, which the chart's objects are tried against
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from lab import binaries, prometheus
+from lab import binaries, monitoring, prometheus
 from lab.progress import step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,7 @@ def main(goals: Sequence[str]) -> int:
         "cluster": prepare_cluster,
         "kubeproxy": prepare_kube_proxy,
         "prometheus": fetch_prometheus,
+        "monitoring": fetch_monitoring_crds,
     }
     try:
         _require_python()
@@ -170,6 +172,11 @@ def fetch_prometheus() -> None:
             prometheus.unpack()
         except subprocess.CalledProcessError as trouble:
             raise SetupError(f"Prometheus cannot be fetched:\n{trouble.stderr}") from trouble
+
+
+def fetch_monitoring_crds() -> None:
+    """Have the Prometheus operator's CRDs, from its Go module."""
+    _have(monitoring.crds)
 
 
 def uv() -> str:
