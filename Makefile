@@ -19,7 +19,7 @@ demo: setup ## Watch a HaVip live through an instance's death and an API outage,
 	@PYTHONPATH=e2e $(IN)/python -m demo $(ARGS)
 
 test: setup ## Run all tests; ARGS="-k name" picks some
-	@$(SETUP) prometheus
+	@$(SETUP) prometheus monitoring
 	@$(IN)/pytest $(ARGS)
 
 e2e: setup ## Install, hurt, upgrade and remove the operator on a whole cluster, in 5 to 10 minutes

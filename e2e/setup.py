@@ -11,6 +11,7 @@ the command line looks first whether it has been reached, so a second run takes 
     cluster         what `make e2e` needs besides: the rest of Kubernetes and a container runtime
     kubeproxy       kube-proxy, for the tests of Services; no target of make asks for it
     prometheus      Prometheus and promtool, for the tests of metrics and alerts
+    monitoring      CRDs of the Prometheus operator, which the chart's objects are tried against
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from lab import binaries, prometheus
+from lab import binaries, monitoring, prometheus
 from lab.progress import step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +66,7 @@ def main(goals: Sequence[str]) -> int:
         "cluster": prepare_cluster,
         "kubeproxy": prepare_kube_proxy,
         "prometheus": fetch_prometheus,
+        "monitoring": fetch_monitoring_crds,
     }
     try:
         _require_python()
@@ -116,18 +119,18 @@ def install_image_tools() -> None:
 def prepare_cluster() -> None:
     """Have a container runtime, what builds images, and the programs that make a cluster."""
     _install("the container runtime and its tools are", IMAGE_PACKAGES | CLUSTER_PACKAGES)
-    _have_binaries(binaries.find_cluster, binaries.find_or_build_cluster)
+    _have(partial(binaries.find_or_build, binaries.CLUSTER))
     prepare_helm()
 
 
 def prepare_controlplane() -> None:
     """Have etcd and kube-apiserver, building them if need be."""
-    _have_binaries(binaries.find, binaries.find_or_build)
+    _have(partial(binaries.find_or_build, binaries.API))
 
 
 def prepare_helm() -> None:
     """Have Helm, building it if need be."""
-    _have_binaries(binaries.find_helm, binaries.find_or_build_helm)
+    _have(binaries.find_or_build_helm)
 
 
 def _install(what: str, packages: Mapping[str, str]) -> None:
@@ -144,16 +147,14 @@ def _install(what: str, packages: Mapping[str, str]) -> None:
 
 def prepare_kube_proxy() -> None:
     """Have kube-proxy, building it if need be."""
-    _have_binaries(binaries.find_kube_proxy, binaries.find_or_build_kube_proxy)
+    _have(partial(binaries.find_or_build, binaries.KUBE_PROXY))
 
 
-def _have_binaries(find: Callable[[], object], build: Callable[[], object]) -> None:
-    if find() is not None:
-        return
-    # The build may want uv to fetch Go with, and the one of the bootstrap is not on PATH.
+def _have(find_or_make: Callable[[], object]) -> None:
+    # What makes it may want uv to fetch Go with, and the one of the bootstrap is not on PATH.
     os.environ["PATH"] = f"{BOOTSTRAP / 'bin'}:{os.environ.get('PATH', os.defpath)}"
     try:
-        build()
+        find_or_make()
     except binaries.BinariesMissingError as trouble:
         raise SetupError(str(trouble)) from trouble
 
@@ -171,6 +172,11 @@ def fetch_prometheus() -> None:
             prometheus.unpack()
         except subprocess.CalledProcessError as trouble:
             raise SetupError(f"Prometheus cannot be fetched:\n{trouble.stderr}") from trouble
+
+
+def fetch_monitoring_crds() -> None:
+    """Have the Prometheus operator's CRDs, from its Go module."""
+    _have(monitoring.crds)
 
 
 def uv() -> str:

@@ -61,24 +61,7 @@ KUBE_PROXY = {"kube-proxy": Package("k8s.io/kubernetes/cmd/kube-proxy", "about 2
 
 
 class BinariesMissingError(Exception):
-    """The programs are neither here nor can they be built."""
-
-
-@dataclass(frozen=True)
-class Binaries:
-    """The programs of the API."""
-
-    etcd: Path
-    kube_apiserver: Path
-
-
-@dataclass(frozen=True)
-class ClusterBinaries:
-    """The programs that make a cluster of an API."""
-
-    kubelet: Path
-    kube_controller_manager: Path
-    kube_scheduler: Path
+    """What the lab needs is neither here nor can Go make it."""
 
 
 def cache_folder() -> Path:
@@ -92,59 +75,24 @@ def cache() -> Path:
     return Path(root) if root else Path.home() / ".cache" / "havip-lab"
 
 
-def find() -> Binaries | None:
-    """Return the API's programs from the first place that has both, or None."""
-    found = _find(API)
-    return Binaries(found["etcd"], found["kube-apiserver"]) if found else None
+def find(programs: Mapping[str, Package]) -> dict[str, Path] | None:
+    """Return the programs of a set from the first place that has them all, or None."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    places = [assets] if assets else []
+    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
+    for place in places:
+        found = {name: shutil.which(name, path=place) for name in programs}
+        if all(found.values()):
+            return {name: Path(path) for name, path in found.items() if path}
+    return None
 
 
-def find_cluster() -> ClusterBinaries | None:
-    """Return the cluster's programs from the first place that has them all, or None."""
-    found = _find(CLUSTER)
-    if found is None:
-        return None
-    return ClusterBinaries(
-        found["kubelet"], found["kube-controller-manager"], found["kube-scheduler"]
-    )
-
-
-def find_kube_proxy() -> Path | None:
-    """Return kube-proxy if it is installed or built, or None."""
-    found = _find(KUBE_PROXY)
-    return found["kube-proxy"] if found else None
-
-
-def find_or_build() -> Binaries:
-    """Return the API's programs, building what is missing.
+def find_or_build(programs: Mapping[str, Package]) -> dict[str, Path]:
+    """Return the programs of a set, building what is missing.
 
     Raises BinariesMissingError when neither Go nor a way to get it is there, or the build fails.
     """
-    if find() is None:
-        _build(API)
-    found = find()
-    if found is None:  # pragma: no cover - _build raises before this can be
-        raise BinariesMissingError(f"nothing was built into {cache_folder()}")
-    return found
-
-
-def find_or_build_cluster() -> ClusterBinaries:
-    """Return the cluster's programs, building what is missing. Raises as `find_or_build` does."""
-    if find_cluster() is None:
-        _build(CLUSTER)
-    found = find_cluster()
-    if found is None:  # pragma: no cover - _build raises before this can be
-        raise BinariesMissingError(f"nothing was built into {cache_folder()}")
-    return found
-
-
-def find_or_build_kube_proxy() -> Path:
-    """Return kube-proxy, building it if it is missing. Raises as `find_or_build` does."""
-    if find_kube_proxy() is None:
-        _build(KUBE_PROXY)
-    found = find_kube_proxy()
-    if found is None:  # pragma: no cover - _build raises before this can be
-        raise BinariesMissingError(f"nothing was built into {cache_folder()}")
-    return found
+    return find(programs) or _build(programs)
 
 
 def find_helm() -> Path | None:
@@ -166,6 +114,26 @@ def find_or_build_helm_docs() -> Path:
     )
 
 
+def go(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run Go in the module of tools, without C, and return what it printed.
+
+    Raises BinariesMissingError with its words when it fails.
+    """
+    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    done = subprocess.run(
+        [*_go_command(), *arguments],
+        cwd=GO_MODULE,
+        env=os.environ | fixed | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr)[-4000:]
+        raise BinariesMissingError(f"Go could not make {arguments[-1]}:\n{said}")
+    return done.stdout
+
+
 def _find_alone(name: str, version: str) -> Path | None:
     kept = cache() / f"{name}-{version}"
     found = shutil.which(name) or shutil.which(name, path=str(kept))
@@ -177,55 +145,29 @@ def _build_alone(name: str, version: str, package: str, linker_flags: str) -> Pa
     kept = cache() / f"{name}-{version}"
     kept.mkdir(parents=True, exist_ok=True)
     with step(f"building {name} ({version})", "about 2 min on 2 cores, once per machine"):
-        _go(
+        go(
             *("install", "-trimpath", "-ldflags", linker_flags, f"{package}@{version}"),
             environment={"GOBIN": str(kept)},
         )
     return kept / name
 
 
-def _find(packages: Mapping[str, Package]) -> dict[str, Path] | None:
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    places = [assets] if assets else []
-    places += [os.environ.get("PATH", os.defpath), str(cache_folder())]
-    for place in places:
-        found = {name: shutil.which(name, path=place) for name in packages}
-        if all(found.values()):
-            return {name: Path(path) for name, path in found.items() if path}
-    return None
-
-
-def _build(packages: Mapping[str, Package]) -> None:
-    cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    for name, package in packages.items():
-        if (cache / name).exists():
+def _build(programs: Mapping[str, Package]) -> dict[str, Path]:
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, package in programs.items():
+        if (folder / name).exists():
             continue
-        unfinished = cache / f"{name}.{os.getpid()}.unfinished"
+        unfinished = folder / f"{name}.{os.getpid()}.unfinished"
         usual = f"{package.usual} on 2 cores, once per machine"
         with step(f"building {name} ({KUBERNETES_VERSION})", usual):
-            _go(
+            go(
                 *("build", "-trimpath", "-ldflags", _linker_flags()),
                 *("-o", str(unfinished), package.path),
             )
         # Renamed only when whole, so that a build that was interrupted leaves no broken program.
-        unfinished.rename(cache / name)
-
-
-def _go(*arguments: str, environment: Mapping[str, str] | None = None) -> None:
-    """Run Go in the module of tools, without C. Raises BinariesMissingError with its words."""
-    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    done = subprocess.run(
-        [*_go_command(), *arguments],
-        cwd=GO_MODULE,
-        env=os.environ | fixed | dict(environment or {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BinariesMissingError(f"{arguments[-1]} could not be built:\n{done.stdout[-4000:]}")
+        unfinished.rename(folder / name)
+    return {name: folder / name for name in programs}
 
 
 def _linker_flags() -> str:
@@ -267,9 +209,9 @@ def _go_version(go: str) -> tuple[int, int]:
 
 if __name__ == "__main__":
     try:
-        find_or_build()
+        find_or_build(API)
         if "cluster" in sys.argv[1:]:
-            find_or_build_cluster()
+            find_or_build(CLUSTER)
             find_or_build_helm()
     except BinariesMissingError as trouble:
         sys.exit(str(trouble))

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from lab.binaries import find_or_build
+from lab.binaries import API, find_or_build
 from lab.kubectl import ADMIN, ControlPlaneError, KubernetesAccess, write_private
 
 START_SECONDS = 60
@@ -108,12 +108,13 @@ class ControlPlane(KubernetesAccess):
         Raises ControlPlaneError with the end of the log if a program ends or never gets ready,
         lab.binaries.BinariesMissingError if the programs are not to be had.
         """
-        binaries = find_or_build()
+        programs = find_or_build(API)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._write_credentials()
         try:
-            self._spawn("etcd", [str(binaries.etcd), *self._etcd_flags()])
-            self._spawn("kube-apiserver", [str(binaries.kube_apiserver), *self._apiserver_flags()])
+            self._spawn("etcd", [str(programs["etcd"]), *self._etcd_flags()])
+            server = str(programs["kube-apiserver"])
+            self._spawn("kube-apiserver", [server, *self._apiserver_flags()])
             self._wait_until_ready()
             self.create_namespace("havip-system")
         except BaseException:

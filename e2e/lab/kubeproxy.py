@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from havip.api.names import DEFAULT_NAMESPACE
-from lab.binaries import find_kube_proxy
+from lab.binaries import KUBE_PROXY, find
 from lab.cluster import Lab, LabError
 from lab.network import PREFIX, enter, run
 from lab.processes import Program
@@ -44,10 +44,10 @@ class KubeProxies:
 
     def __init__(self, lab: Lab) -> None:
         """Describe them; entering the block starts them."""
-        found = find_kube_proxy()
+        found = find(KUBE_PROXY)
         if found is None:
             raise LabError(f"there is no kube-proxy: run `{HOW_TO_BUILD}`")
-        self._kube_proxy = found
+        self._kube_proxy = found["kube-proxy"]
         self._lab = lab
         self._numbers = {node: number for number, node in enumerate(lab.nodes, 1)}
         self._programs: dict[str, Program] = {}

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from lab import chart
 
 from .conftest import RULES
 
@@ -421,3 +424,22 @@ def test_when(
 def test_every_alert_is_tried_both_ways(fires: bool, rules: dict[str, dict[str, object]]) -> None:
     tried = {case.alert for case in CASES.values() if (case.labels is not None) is fires}
     assert tried == set(rules)
+
+
+def test_the_chart_makes_a_prometheus_rule_of_what_is_tried_here(
+    promtool: Path, tmp_path: Path
+) -> None:
+    rendered = yaml.safe_load_all(chart.render({"monitoring": {"enabled": True}}))
+    (rule,) = (each for each in rendered if each and each["kind"] == "PrometheusRule")
+    file = tmp_path / "rule.json"
+    file.write_text(json.dumps(rule["spec"]))
+
+    done = subprocess.run(
+        [promtool, "check", "rules", "--lint-fatal", file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rule["spec"] == yaml.safe_load(RULES.read_text())

@@ -30,6 +30,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"image": {"agent": {"digest": "md5:1"}}}, "at '/image/agent/digest'"),
     ({"image": {"pullPolicy": "Sometimes"}}, "at '/image/pullPolicy'"),
     ({"monitoring": {"enabled": "perhaps"}}, "at '/monitoring/enabled'"),
+    ({"monitoring": {"interval": "15"}}, "at '/monitoring/interval'"),
+    ({"monitoring": {"interval": "30s1m"}}, "at '/monitoring/interval'"),
     ({"networkPolicy": {"egressPorts": []}}, "at '/networkPolicy/egressPorts': minItems"),
     ({"rrsa": {"roleArn": "acs:ram::1:role/a"}}, "at '/rrsa/enabled'"),
     ({"rrsa": {"enabled": True, "roleArn": "acs:ram::1:role/a"}}, "at '/rrsa/oidcProviderArn'"),

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import pytest
 
-from lab.binaries import find_kube_proxy
+from lab.binaries import KUBE_PROXY, find
 from lab.cluster import Lab
 from lab.endpoints import healthy_members
 from lab.kubeproxy import HOW_TO_BUILD, KubeProxies, pod
@@ -28,7 +28,7 @@ from lab.watching import UDP_PORT, Prober
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces take root"),
-    pytest.mark.skipif(find_kube_proxy() is None, reason=f"no kube-proxy: {HOW_TO_BUILD}"),
+    pytest.mark.skipif(find(KUBE_PROXY) is None, reason=f"no kube-proxy: {HOW_TO_BUILD}"),
 ]
 
 NAME = "web"

@@ -29,7 +29,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_control_plane_that_is_nowhere_is_not_found(nowhere: Path) -> None:
-    assert binaries.find() is None
+    assert binaries.find(binaries.API) is None
 
 
 def test_the_folder_that_the_user_names_comes_first(
@@ -40,9 +40,9 @@ def test_the_folder_that_the_user_names_comes_first(
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(named))
     monkeypatch.setenv("PATH", str(on_path))
 
-    found = binaries.find()
+    found = binaries.find(binaries.API)
 
-    assert found == binaries.Binaries(named / "etcd", named / "kube-apiserver")
+    assert found == {name: named / name for name in binaries.API}
 
 
 def test_a_place_with_one_of_the_two_does_not_count(
@@ -52,10 +52,10 @@ def test_a_place_with_one_of_the_two_does_not_count(
     binaries.cache_folder().parent.mkdir(parents=True)
     cache = install(binaries.cache_folder(), "etcd", "kube-apiserver")
 
-    found = binaries.find()
+    found = binaries.find(binaries.API)
 
     assert found is not None
-    assert found.etcd.parent == cache
+    assert found["etcd"].parent == cache
 
 
 def test_a_cluster_is_made_of_programs_from_one_place(
@@ -64,13 +64,13 @@ def test_a_cluster_is_made_of_programs_from_one_place(
     half = install(nowhere / "half", "kubelet", "kube-scheduler")
     monkeypatch.setenv("PATH", str(half))
     binaries.cache_folder().parent.mkdir(parents=True)
-    assert binaries.find_cluster() is None
+    assert binaries.find(binaries.CLUSTER) is None
 
     cache = install(binaries.cache_folder(), *binaries.CLUSTER)
 
-    found = binaries.find_cluster()
+    found = binaries.find(binaries.CLUSTER)
     assert found is not None
-    assert found.kubelet.parent == cache
+    assert found["kubelet"].parent == cache
 
 
 def test_the_api_does_with_less_than_a_cluster(
@@ -78,8 +78,8 @@ def test_the_api_does_with_less_than_a_cluster(
 ) -> None:
     monkeypatch.setenv("PATH", str(install(nowhere / "api", "etcd", "kube-apiserver")))
 
-    assert binaries.find() is not None
-    assert binaries.find_cluster() is None
+    assert binaries.find(binaries.API) is not None
+    assert binaries.find(binaries.CLUSTER) is None
 
 
 def test_helm_on_the_path_comes_before_the_one_that_was_built(
@@ -103,7 +103,7 @@ def test_without_go_and_uv_the_user_is_told_what_to_install(
     monkeypatch.setattr(sys, "executable", str(nowhere / "python"))
 
     with pytest.raises(binaries.BinariesMissingError, match=r"Go 1\.24 or newer .* KUBEBUILDER"):
-        binaries.find_or_build()
+        binaries.find_or_build(binaries.API)
 
 
 def test_a_user_who_is_not_root_gets_the_exact_command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab.binaries import find_or_build_cluster
+from lab.binaries import CLUSTER, find_or_build
 from lab.controlplane import ControlPlane
 from lab.fleet import ROOT
 from lab.network import API_PORT, FABRIC, FABRIC_ADDRESS, enter, run
@@ -41,7 +41,7 @@ class WholeControlPlane(ControlPlane):
 
     def start(self) -> None:
         """Start all four, and lead the Service address to the API server."""
-        binaries = find_or_build_cluster()
+        programs = find_or_build(CLUSTER)
         # In place of kube-proxy: this is the one Service that anybody here asks for.
         run(
             *enter(FABRIC),
@@ -53,9 +53,9 @@ class WholeControlPlane(ControlPlane):
         )
         super().start()
         try:
-            manager = str(binaries.kube_controller_manager)
+            manager = str(programs["kube-controller-manager"])
             self._spawn("kube-controller-manager", [manager, *self._manager_flags()])
-            scheduler = [str(binaries.kube_scheduler), "--leader-elect=false"]
+            scheduler = [str(programs["kube-scheduler"]), "--leader-elect=false"]
             self._spawn("kube-scheduler", [*scheduler, *self._client_flags(SCHEDULER)])
         except BaseException:
             self.stop()

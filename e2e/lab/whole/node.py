@@ -9,7 +9,7 @@ import time
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from lab.binaries import find_or_build_cluster
+from lab.binaries import CLUSTER, find_or_build
 from lab.images import overlays
 from lab.network import FABRIC, PREFIX, Machine, run
 from lab.processes import Program
@@ -68,7 +68,7 @@ class Node:
             )
         )
         kubelet = [
-            str(find_or_build_cluster().kubelet),
+            str(find_or_build(CLUSTER)["kubelet"]),
             f"--config={self._write_kubelet_config()}",
             f"--kubeconfig={self._plane.kubeconfig(kubelet_user(name))}",
             f"--hostname-override={name}",
