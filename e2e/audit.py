@@ -58,8 +58,8 @@ def verdict(report: str, complaint: str) -> tuple[int, str]:
     if unknown:
         missed = (
             f"NOT AUDITED: nothing is known about {len(unknown)} of {len(packages)} packages, since"
-            " the database of advisories at https://pypi.org/pypi has no answer. A mirror in its"
-            f" place often has none. The first: {unknown[0]['skip_reason']}"
+            " PyPI's database of advisories has no answer, or a mirror stands in its place that has"
+            f" none. The first: {unknown[0]['skip_reason']}"
         )
         return NOT_AUDITED, "\n".join([*holes, missed])
     if holes:

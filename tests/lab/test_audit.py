@@ -54,7 +54,7 @@ def test_what_is_not_known_hides_no_hole() -> None:
 
 
 def test_a_look_that_failed_says_why() -> None:
-    status, said = verdict("", "Traceback\nConnectionError: Failed to resolve 'pypi.org'\n")
+    status, said = verdict("", "Traceback\nConnectionError: Failed to resolve 'the.database'\n")
 
     assert status == NOT_AUDITED
-    assert said.endswith("ConnectionError: Failed to resolve 'pypi.org'")
+    assert said.endswith("ConnectionError: Failed to resolve 'the.database'")
