@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -34,7 +34,11 @@ class Desk:
         self.plane = plane
         self.node = f"node-{uuid4()}"
         self.status = HaVipNodeStatus(instance_id="i-1")
-        self.reporter = Reporter(kube, self.node, lambda: self.status, wall_clock)
+        self.ahead = timedelta(0)
+        """How far the clock is ahead of the time."""
+        self.reporter = Reporter(
+            kube, self.node, lambda: self.status, lambda: wall_clock() + self.ahead
+        )
 
     async def stored(self) -> Any:
         return await self.kube.get(f"{NODES}/{self.node}", 5)
@@ -71,6 +75,19 @@ async def test_what_is_no_longer_so_leaves_the_report(desk: Desk) -> None:
     desk.status = HaVipNodeStatus(healthy={"b": True})
     await desk.reporter.write()
     assert (await desk.stored())["status"]["healthy"] == {"b": True}
+
+
+async def test_a_report_says_since_when_there_was_no_gap_between_reports(desk: Desk) -> None:
+    desk.plane.create_node(desk.node)
+    since = []
+    for seconds in (0, 20, 45, 90, 110):
+        desk.ahead = timedelta(seconds=seconds)
+        await desk.reporter.write()
+        status = HaVipNodeStatus.from_json((await desk.stored())["status"])
+        assert status.heartbeat_at is not None
+        assert status.reporting_since is not None
+        since.append(round((status.heartbeat_at - status.reporting_since).total_seconds(), -1))
+    assert since == [0, 20, 40, 0, 20]
 
 
 async def test_a_change_is_written_soon_and_an_object_that_is_deleted_comes_back(

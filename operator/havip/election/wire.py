@@ -114,6 +114,10 @@ class Sealer:
             filled += len(packed)
         return [self._sign(head, batch) for batch in batches]
 
+    def greet(self, recipient: str) -> bytes:
+        """Return a datagram that says nothing but that it came from us to ``recipient``."""
+        return self._sign(MAGIC + _text(self._sender) + _text(recipient), [])
+
     def _sign(self, head: bytes, batch: list[bytes]) -> bytes:
         self._sequence += 1
         body = head + _HEAD.pack(self._start, self._sequence, len(batch)) + b"".join(batch)
