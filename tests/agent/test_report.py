@@ -34,11 +34,7 @@ class Desk:
         self.plane = plane
         self.node = f"node-{uuid4()}"
         self.status = HaVipNodeStatus(instance_id="i-1")
-        self.ahead = timedelta(0)
-        """How far the clock is ahead of the time."""
-        self.reporter = Reporter(
-            kube, self.node, lambda: self.status, lambda: wall_clock() + self.ahead
-        )
+        self.reporter = Reporter(kube, self.node, lambda: self.status, wall_clock)
 
     async def stored(self) -> Any:
         return await self.kube.get(f"{NODES}/{self.node}", 5)
@@ -79,15 +75,16 @@ async def test_what_is_no_longer_so_leaves_the_report(desk: Desk) -> None:
 
 async def test_a_report_says_since_when_there_was_no_gap_between_reports(desk: Desk) -> None:
     desk.plane.create_node(desk.node)
+    begin = wall_clock()
+    times = [begin + timedelta(seconds=after) for after in (0, 20, 50, 81, 101)]
+    reporter = Reporter(desk.kube, desk.node, lambda: desk.status, iter(times).__next__)
     since = []
-    for seconds in (0, 20, 45, 90, 110):
-        desk.ahead = timedelta(seconds=seconds)
-        await desk.reporter.write()
+    for now in times:
+        await reporter.write()
         status = HaVipNodeStatus.from_json((await desk.stored())["status"])
-        assert status.heartbeat_at is not None
-        assert status.reporting_since is not None
-        since.append(round((status.heartbeat_at - status.reporting_since).total_seconds(), -1))
-    assert since == [0, 20, 40, 0, 20]
+        assert status.heartbeat_at == now
+        since.append(status.reporting_since)
+    assert since == [times[0], times[0], times[0], times[3], times[3]]
 
 
 async def test_a_change_is_written_soon_and_an_object_that_is_deleted_comes_back(

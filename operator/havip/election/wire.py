@@ -5,7 +5,7 @@
     "HVP1"  sender  recipient  start:u64  sequence:u64  count:u16  entry * count  HMAC-SHA256
 
 An entry is the HaVip's uid, the kind of message and its fields. Strings are UTF-8 behind a 16-bit
-length; numbers are in network order. The signature covers all before it.
+length; numbers are in network order. The signature covers all before it. A greeting has no entries.
 
 ``start`` numbers the lives of the sender and rises from one to the next, ``sequence`` rises with
 each datagram of a life. So a recorded datagram is of no use a second time, nor (being addressed)

@@ -58,7 +58,7 @@ def picture(*nodes: NodeFacts, **more: Any) -> Observation:
 
 def said(of: Observation) -> str | None:
     found = find_condition(report(of).conditions, HEARD)
-    return found and str(found.status)
+    return str(found.status) if found else None
 
 
 # -- what is told
@@ -194,6 +194,6 @@ def test_an_outage_of_the_api_server_makes_no_alarm_at_its_end() -> None:
     later = after(
         end,
         now=NOW + timedelta(seconds=40),
-        nodes=(died, ear(2, 1, silent=590, heard=-40), ear(3, heard=-40)),
+        nodes=(died, ear(2, 1, silent=590, since=0, heard=-40), ear(3, since=0, heard=-40)),
     )
     assert said(later) == "True"
