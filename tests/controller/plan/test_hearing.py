@@ -13,6 +13,7 @@ from havip.api.havipnode import Unheard
 from havip.controller.events import news
 from havip.controller.observe import NodeFacts, Observation
 from tests.controller.plan.builders import (
+    ADDRESS,
     NOW,
     after,
     agent,
@@ -21,6 +22,7 @@ from tests.controller.plan.builders import (
     decide,
     facts,
     havip,
+    held_by,
     node,
     report,
     seen,
@@ -102,8 +104,11 @@ def test_it_is_taken_back_when_the_peer_is_heard() -> None:
 
 
 def test_ready_does_not_heed_it() -> None:
-    blocked, well = picture(ear(1), ear(2, 1)), picture(ear(1), ear(2))
-    assert told(blocked, ConditionType.READY) == told(well, ConditionType.READY)
+    held = {"master_instance_id": "i-1"}
+    nodes = (ear(1, kernel_addresses=(ADDRESS,)), ear(2, 1))
+    blocked = after(seen(None, facts("i-1", "i-2", **held), *nodes, **held_by(1)))
+    assert said(blocked) == "False"
+    assert told(blocked, ConditionType.READY).status is ConditionStatus.TRUE
 
 
 def test_it_is_an_event_once() -> None:
