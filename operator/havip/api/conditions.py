@@ -30,7 +30,8 @@ class ConditionType(StrEnum):
     SPREAD_ADVISED = "SpreadAdvised"
     """Members may share a physical host: advice, which Ready does not heed."""
     PEERS_HEARD = "PeersHeard"
-    """The members' agents hear each other by UDP: Ready does not heed it, nor need it."""
+    """The members' agents hear each other by UDP. The address is answered without, so Ready does
+    not heed it."""
     READY = "Ready"
     """All of the above: traffic to the address is answered."""
 

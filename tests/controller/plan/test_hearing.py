@@ -90,7 +90,7 @@ def test_the_port_is_that_of_the_agent_that_should_hear() -> None:
 def test_of_many_ways_the_first_are_told_and_the_others_counted() -> None:
     others = (2, 3, 4, 5, 6)
     message = told(picture(ear(1, *others), *map(ear, others)), HEARD).message
-    assert "from node4 to node1 and 2 other ways" in message
+    assert "from node4 to node1 and 2 more" in message
     assert "node5" not in message
 
 

@@ -16,8 +16,9 @@ from havip.controller.observe import Observation
 from havip.controller.plan.outcome import Member, Verdict
 
 LOOK_AGAIN_SECONDS = 10.0
-"""An agent's reports alone wake nobody, and what is too early to tell depends on them."""
+"""A report that only renews the last wakes nobody, and what is too early to tell waits for it."""
 TOLD = 3
+"""Ways that are named; the others are counted."""
 
 
 class _Gap(NamedTuple):
@@ -79,7 +80,7 @@ def _steady(agent: HaVipNodeStatus) -> bool:
 
 def _told(gaps: list[_Gap]) -> str:
     ways = [f"from {each.sender} to {each.hearer}" for each in gaps]
-    more = f" and {len(ways) - TOLD} other ways" if len(ways) > TOLD else ""
+    more = f" and {len(ways) - TOLD} more" if len(ways) > TOLD else ""
     ports = ", ".join(sorted({str(each.port) for each in gaps}))
     return (
         f"Heartbeats do not get {', '.join(ways[:TOLD])}{more}, though these agents run and report:"
