@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,13 @@ async def part(stage: Stage) -> AsyncIterator[Part]:
     await eventually(lambda: keeper.possession.owned and str(VIP) in stage.kernel())
     yield Part(stage, loop, keeper, uid)
     await loop.stop()
+
+
+async def test_the_peers_of_a_node_are_the_other_members_of_its_havips(part: Part) -> None:
+    assert part.loop.peers == frozenset()
+    joined = replace(part.keeper.assignment, priorities={"node1": 100, "node2": 100, "node3": 50})
+    part.loop.assign(Assignments({part.uid: joined}, frozenset({part.uid})))
+    assert part.loop.peers == {"node2", "node3"}
 
 
 async def test_a_fenced_node_lets_go_at_once_and_takes_it_no_more(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -71,6 +71,20 @@ async def test_what_is_no_longer_so_leaves_the_report(desk: Desk) -> None:
     desk.status = HaVipNodeStatus(healthy={"b": True})
     await desk.reporter.write()
     assert (await desk.stored())["status"]["healthy"] == {"b": True}
+
+
+async def test_a_report_says_since_when_there_was_no_gap_between_reports(desk: Desk) -> None:
+    desk.plane.create_node(desk.node)
+    begin = wall_clock()
+    times = [begin + timedelta(seconds=after) for after in (0, 20, 50, 81, 101)]
+    reporter = Reporter(desk.kube, desk.node, lambda: desk.status, iter(times).__next__)
+    since = []
+    for now in times:
+        await reporter.write()
+        status = HaVipNodeStatus.from_json((await desk.stored())["status"])
+        assert status.heartbeat_at == now
+        since.append(status.reporting_since)
+    assert since == [times[0], times[0], times[0], times[3], times[3]]
 
 
 async def test_a_change_is_written_soon_and_an_object_that_is_deleted_comes_back(

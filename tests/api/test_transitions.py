@@ -21,7 +21,7 @@ from havip.api.havip import (
     RouteStatus,
 )
 from havip.api.havipclass import HaVipClass, HaVipClassStatus
-from havip.api.havipnode import Fence, HaVipNode, HaVipNodeStatus, Hold
+from havip.api.havipnode import Fence, HaVipNode, HaVipNodeStatus, Hold, Unheard
 from lab.controlplane import ControlPlane, ControlPlaneError
 
 pytestmark = pytest.mark.apiserver
@@ -388,7 +388,9 @@ def test_a_node_reports_in_its_status_alone(objects: Objects) -> None:
         kernel_addresses=("10.0.0.9", "10.0.0.10"),
         holds=(hold,),
         healthy={"u-1": True},
+        unheard=(Unheard(node="node2", since=made.metadata.creation_timestamp),),
         heartbeat_at=made.metadata.creation_timestamp,
+        reporting_since=made.metadata.creation_timestamp,
     )
     objects.report("hvn/node1", status.to_json())
     assert HaVipNode.from_json(objects.read("hvn/node1")).status == status

@@ -88,6 +88,14 @@ def test_nothing_to_say_is_no_datagram() -> None:
     assert sealer().seal("node2", []) == []
 
 
+def test_a_greeting_says_who_sent_it_and_nothing_else() -> None:
+    receive, greeting = opener(), sealer().greet("node2")
+    heard = receive.open(greeting)
+    assert heard is not None
+    assert (heard.sender, heard.entries) == ("node1", ())
+    assert receive.open(greeting) is None, "a recorded one is of no use"
+
+
 def test_a_message_beyond_all_bounds_is_refused_where_it_is_made() -> None:
     record = Record(1, members=frozenset("m" * 250 + str(n) for n in range(100)))
     with pytest.raises(ValueError, match="does not fit"):

@@ -35,6 +35,12 @@ class Loop:
         self._farewells: set[asyncio.Task[None]] = set()
         self._stopping = False
 
+    @property
+    def peers(self) -> frozenset[str]:
+        """The other nodes that take part in HaVips of this one."""
+        known = (set(each.assignment.priorities) for each in self.keepers.values())
+        return frozenset[str]().union(*known) - {self._node.name}
+
     # -- what comes in ----------------------------------------------------------------------------
 
     def assign(self, assignments: Assignments) -> None:

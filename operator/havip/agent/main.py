@@ -25,6 +25,7 @@ from havip.agent.announce import Announcer
 from havip.agent.endpoints import follow_endpoints
 from havip.agent.epochs import Epochs
 from havip.agent.fence import Fence, Holds, open_fence
+from havip.agent.hearing import Hearing
 from havip.agent.interfaces import NetworkInterfaces
 from havip.agent.kube import Kube, KubeError
 from havip.agent.loop import Loop
@@ -109,6 +110,7 @@ class Agent:
             options.metadata_endpoint, self._addresses, self._look
         )
         self._announcer = Announcer()
+        self._hearing = Hearing()
         self._fence: Fence
         self._loop: Loop
         self._reporter: Reporter
@@ -172,6 +174,7 @@ class Agent:
             follow_nodes(kube, peers.know),
             loop.follow_leases(kube, options.namespace),
             follow_havips(kube, options.node, loop.assign),
+            self._hearing.run(peers, lambda: loop.peers, self._reporter.changed),
             self._reporter.run(),
             self._network_interfaces.run(),
             self._look_now_and_then(),
@@ -264,6 +267,7 @@ class Agent:
             fence=ReportedFence(self._fence.kind.value),
             kernel_addresses=tuple(map(str, self._addresses.ours())),
             findings=tuple(filter(None, findings)),
+            unheard=self._hearing.unheard(),
             agent_version=_version(),
         )
         return status_of_keepers(base, self._loop.keepers.values())

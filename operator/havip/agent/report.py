@@ -16,6 +16,7 @@ from havip.agent.objects import NODES
 from havip.agent.possession import Ownership
 from havip.api import names
 from havip.api.havipnode import (
+    REPORTED_WITHIN,
     CheckResult,
     HaVipNodeStatus,
     Hold,
@@ -140,6 +141,8 @@ class Reporter:
         self._changed = asyncio.Event()
         self._stored: Object | None = None
         self._written: HaVipNodeStatus | None = None
+        self._written_at: datetime | None = None
+        self._reporting_since: datetime | None = None
 
     def changed(self) -> None:
         """Say that there may be something new; costs nothing when there is not."""
@@ -174,10 +177,15 @@ class Reporter:
         status = status or self._status()
         if self._stored is None:
             self._stored = await self._find_or_make()
-        stamped = status.model_copy(update={"heartbeat_at": self._wall_clock()})
+        now = self._wall_clock()
+        if self._written_at is None or now - self._written_at > REPORTED_WITHIN:
+            self._reporting_since = now
+        stamped = status.model_copy(
+            update={"heartbeat_at": now, "reporting_since": self._reporting_since}
+        )
         body = self._stored | {"status": stamped.to_json()}
         self._stored = await self._kube.put(f"{self._path}/status", body, _DEADLINE)
-        self._written = status
+        self._written, self._written_at = status, now
 
     @property
     def _path(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Peers(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self.sent = 0
         self.received = 0
+        self.last_heard: dict[str, float] = {}
+        """When anything authentic came from a peer, by the event loop's clock."""
 
     @property
     def dropped(self) -> Mapping[Any, int]:
@@ -84,15 +86,23 @@ class Peers(asyncio.DatagramProtocol):
             asyncio.get_running_loop().call_soon(self._flush)
         self._outbox.setdefault(to, []).append(Addressed(uid, message))
 
+    def greet(self, names: Iterable[str]) -> None:
+        """Send each of these peers a datagram that says nothing: what counts is that it arrives."""
+        for name in names:
+            self._transmit(name, [self._sealer.greet(name)])
+
     def _flush(self) -> None:
         outbox, self._outbox = self._outbox, {}
         for name, entries in outbox.items():
-            endpoint = self._endpoints.get(name)
-            if endpoint is None or self._transport is None:
-                continue
-            for data in self._sealer.seal(name, entries):
-                self._transport.sendto(data, endpoint)
-                self.sent += 1
+            self._transmit(name, self._sealer.seal(name, entries))
+
+    def _transmit(self, to: str, datagrams: Iterable[bytes]) -> None:
+        endpoint = self._endpoints.get(to)
+        if endpoint is None or self._transport is None:
+            return
+        for data in datagrams:
+            self._transport.sendto(data, endpoint)
+            self.sent += 1
 
     def datagram_received(self, data: bytes, addr: Any) -> None:  # noqa: ANN401
         """Hand on what is authentic (called by asyncio)."""
@@ -100,6 +110,7 @@ class Peers(asyncio.DatagramProtocol):
         if datagram is None:
             return
         self.received += 1
+        self.last_heard[datagram.sender] = asyncio.get_running_loop().time()
         for entry in datagram.entries:
             self._heard(datagram.sender, entry)
 

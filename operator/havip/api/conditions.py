@@ -29,6 +29,9 @@ class ConditionType(StrEnum):
     """The wanted routes lead to the HaVip."""
     SPREAD_ADVISED = "SpreadAdvised"
     """Members may share a physical host: advice, which Ready does not heed."""
+    PEERS_HEARD = "PeersHeard"
+    """The members' agents hear each other by UDP. The address is answered without, so Ready does
+    not heed it."""
     READY = "Ready"
     """All of the above: traffic to the address is answered."""
 
@@ -53,6 +56,7 @@ class Reason(StrEnum):
     BOUND = "Bound"
     NOT_WANTED = "NotWanted"
     SPREAD = "Spread"
+    PEERS_HEARD = "PeersHeard"
     READY = "Ready"
 
     # On the way.
@@ -101,6 +105,7 @@ class Reason(StrEnum):
     CLOUD_DIFFERS = "CloudDiffers"
     SEVERAL_OWNERS = "SeveralOwners"
     FENCE_COARSE = "FenceCoarse"
+    HEARTBEATS_MISSING = "HeartbeatsMissing"
 
     # We are at fault.
     INTERNAL_ERROR = "InternalError"

@@ -1,8 +1,8 @@
 """HaVipNode: what the agent of a node sees there. Only that agent writes it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ from havip.api.metadata import ObjectMeta
 Address = Annotated[str, Field(max_length=45)]
 Uid = Annotated[str, Field(max_length=64)]
 ObjectName = Annotated[str, Field(max_length=253)]
+
+REPORTED_WITHIN: Final = timedelta(seconds=30)
+"""An agent that runs and reaches the API server writes at least this often."""
 
 
 class Fence(StrEnum):
@@ -74,6 +77,16 @@ class CheckResult(Model):
     message: Annotated[Text, Field(description="What the last run said.")] = ""
 
 
+class Unheard(Model):
+    """A peer whose datagrams do not arrive here."""
+
+    node: Annotated[NodeName, Field(description="Name of the peer's node.")]
+    since: Annotated[
+        datetime,
+        Field(description="When it was last heard, or first expected if it never was."),
+    ]
+
+
 class HaVipNodeStatus(Model):
     """What the agent saw."""
 
@@ -119,10 +132,22 @@ class HaVipNodeStatus(Model):
             description="What of the node's settings may do harm, and what to change.",
         ),
     ] = ()
+    unheard: Annotated[
+        tuple[Unheard, ...],
+        Field(
+            max_length=64,
+            description="Other members of the node's HaVips of which nothing has arrived by UDP"
+            " for 10 s or more.",
+        ),
+    ] = ()
     agent_version: Annotated[str, Field(max_length=64, description="Version of the agent.")] = ""
     heartbeat_at: Annotated[
         datetime | None,
         Field(description="When the agent last wrote this; at least each 30 s while it runs."),
+    ] = None
+    reporting_since: Annotated[
+        datetime | None,
+        Field(description="Since when the agent has written this without a gap of over 30 s."),
     ] = None
 
 

@@ -28,6 +28,7 @@ NOTABLE = UNACCEPTABLE | {
     Reason.ADDRESS_TAKEN,
     Reason.CLOUD_UNAVAILABLE,
     Reason.SEVERAL_OWNERS,
+    Reason.HEARTBEATS_MISSING,
 }
 
 
@@ -62,12 +63,10 @@ def news(before: HaVipStatus, after: HaVipStatus) -> tuple[News, ...]:
                 "FailedOver", f"The address went from {before.holder.node} to {after.holder.node}."
             )
         )
-    was_ready, is_ready = (
-        find_condition(each.conditions, ConditionType.READY) for each in (before, after)
-    )
-    reason = is_ready.reason if is_ready else ""
-    if is_ready and reason in NOTABLE and (was_ready is None or was_ready.reason != reason):
-        told.append(News(reason, is_ready.message, True))
+    for type_ in (ConditionType.READY, ConditionType.PEERS_HEARD):
+        past, now = (find_condition(each.conditions, type_) for each in (before, after))
+        if now and now.reason in NOTABLE and (past is None or past.reason != now.reason):
+            told.append(News(now.reason, now.message, True))
     return tuple(told)
 
 

@@ -5,7 +5,7 @@
     "HVP1"  sender  recipient  start:u64  sequence:u64  count:u16  entry * count  HMAC-SHA256
 
 An entry is the HaVip's uid, the kind of message and its fields. Strings are UTF-8 behind a 16-bit
-length; numbers are in network order. The signature covers all before it.
+length; numbers are in network order. The signature covers all before it. A greeting has no entries.
 
 ``start`` numbers the lives of the sender and rises from one to the next, ``sequence`` rises with
 each datagram of a life. So a recorded datagram is of no use a second time, nor (being addressed)
@@ -113,6 +113,10 @@ class Sealer:
             batches[-1].append(packed)
             filled += len(packed)
         return [self._sign(head, batch) for batch in batches]
+
+    def greet(self, recipient: str) -> bytes:
+        """Return a datagram that says nothing but that it came from us to ``recipient``."""
+        return self._sign(MAGIC + _text(self._sender) + _text(recipient), [])
 
     def _sign(self, head: bytes, batch: list[bytes]) -> bytes:
         self._sequence += 1

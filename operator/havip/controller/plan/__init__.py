@@ -19,6 +19,7 @@ from havip.controller.observe import Observation
 from havip.controller.plan.announcing import announcing
 from havip.controller.plan.eip import eip_part
 from havip.controller.plan.fencing import as_before, fencing
+from havip.controller.plan.hearing import LOOK_AGAIN_SECONDS, hearing
 from havip.controller.plan.members import Membership, membership, membership_steps
 from havip.controller.plan.outcome import EipPart, Member, Plan, RoutesPart, Verdict
 from havip.controller.plan.quota import vpc_is_full
@@ -137,6 +138,8 @@ def _next(
     request, again = announcing(seen, holder)
     if leaving and step is None:
         again = min(again, 1.0)
+    if hearing(seen, base.members) is None:
+        again = min(again, LOOK_AGAIN_SECONDS)
     waiting = f"Waiting for {', '.join(leaving)} to hand the address over." if leaving else ""
     if not mine.settled:
         waiting = f"The cloud says {mine.status}."

@@ -15,6 +15,7 @@ from havip.api.errors import NotFound, UserError
 from havip.api.havip import EipStatus, HaVipStatus
 from havip.controller.observe import Observation
 from havip.controller.plan import Plan, ever_tried
+from havip.controller.plan.hearing import hearing
 from havip.controller.plan.outcome import NOT_WANTED_EIP, NOT_WANTED_ROUTES, Verdict
 from havip.controller.plan.placement import placement
 from havip.controller.plan.steps import HA_VIP, Create, Tag
@@ -114,6 +115,8 @@ def _verdicts(
     known = not seen.deleting and planned.wanted is not None
     if known and (spread := placement(seen, planned.members)):
         verdicts[ConditionType.SPREAD_ADVISED] = spread
+    if known and (heard := hearing(seen, planned.members)):
+        verdicts[ConditionType.PEERS_HEARD] = heard
     return verdicts
 
 
