@@ -19,7 +19,7 @@ from havip.election.events import (
     Tick,
 )
 from havip.election.machine import Election
-from havip.election.messages import Grant, Heartbeat
+from havip.election.messages import Grant, HandedOver, Heartbeat
 from havip.election.record import Record
 from havip.election.timing import PROFILES, Timing
 
@@ -249,26 +249,144 @@ def grant_of(actions: list[Action], *, healthy: bool = True) -> Grant:
     return Grant(beat.epoch, beat.run, beat.sequence, healthy)
 
 
-def test_an_unfit_holder_asks_at_once_and_lets_go_when_the_member_says_it_is_fit() -> None:
+def handing_over() -> tuple[Election, Write]:
+    """Agent a, unfit, which has b's word that it is fit and is writing it down as the next."""
     machine, _ = with_member()
     actions = machine.handle(HealthChanged(healthy=False), 0.54)
-    grant = grant_of(actions)
+    [write] = writes(machine.handle(Received("b", grant_of(actions)), 0.541))
+    return machine, write
+
+
+def test_an_unfit_holder_asks_at_once_and_writes_down_the_member_that_says_it_is_fit() -> None:
+    machine, _ = with_member()
+    actions = machine.handle(HealthChanged(healthy=False), 0.54)
     assert RememberEpoch(2) in actions, "no client waits for the disk"
+    assert writes(actions) == [], "what it said before the wish does not count"
+    [handover] = writes(machine.handle(Received("b", grant_of(actions)), 0.541))
+    assert (handover.record.holder, handover.record.epoch) == ("b", 2)
+
+
+def test_a_holder_lets_go_once_its_successor_is_written_down_and_only_then_tells_it() -> None:
+    machine, write = handing_over()
+    assert machine.holding
+    assert not write.record.given
+    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.55)
+    [note] = sent(actions, HandedOver)
+    released = next(i for i, each in enumerate(actions) if isinstance(each, Release))
+    assert released < actions.index(note)
+    assert note.to == "b"
+    assert not machine.holding
+
+
+def test_a_holder_that_may_be_followed_holds_no_longer_than_its_successor_promised() -> None:
+    machine, write = handing_over()
+    asked = 0.54
+    until = machine.hold_until
+    assert until is not None
+    assert until <= asked + FAST.grant
+    # Whom it appointed grants nothing from the moment it sees the register.
+    machine.handle(Answered(write.record.write, Outcome.UNKNOWN), 0.64)
+    assert any(isinstance(a, Release) for a in machine.handle(Tick(), until))
+
+
+def test_the_note_names_what_the_successor_granted_before_the_write_was_begun() -> None:
+    machine, write = handing_over()
+    beat = sent(machine.handle(Tick(), 0.56), Heartbeat)[0].message
+    assert isinstance(beat, Heartbeat)
+    machine.handle(Received("b", Grant(1, 1, beat.sequence, healthy=True)), 0.561)
+    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.57)
+    note = sent(actions, HandedOver)[0].message
+    assert isinstance(note, HandedOver)
+    assert note.sequence == beat.sequence - 1
+
+
+def test_the_note_is_repeated_until_the_successor_is_heard() -> None:
+    machine, write = handing_over()
+    machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.55)
+    assert len(sent(machine.handle(Tick(), 0.571), HandedOver)) == 1
+    machine.handle(Received("b", Heartbeat(2, 9, 1, grant=0.16, healthy=frozenset())), 0.58)
+    assert sent(machine.handle(Tick(), 0.6), HandedOver) == []
+
+
+GIVEN = Record(
+    version=6, holder="a", epoch=4, members=frozenset("bc"), challenge=0.1, unmembered=5.0,
+    grant=0.16,
+)  # fmt: skip
+
+
+def appointed(*granted: float) -> Election:
+    """Agent a, which granted the heartbeats 1, 2, ... of b at these times."""
+    machine = election(Record(version=5, holder="b", epoch=3, members=frozenset("ac")))
+    for sequence, now in enumerate(granted, start=1):
+        machine.handle(Received("b", Heartbeat(3, 9, sequence, 0.16, frozenset())), now)
+    return machine
+
+
+def test_the_appointed_holds_without_a_write_from_the_grant_that_the_note_names() -> None:
+    machine = appointed(1.0, 1.02)
+    actions = machine.handle(Received("b", HandedOver(GIVEN, run=9, sequence=1)), 1.03)
+    [acquired] = [a for a in actions if isinstance(a, Acquired)]
+    assert (acquired.reason, acquired.previous) == ("handover", "b")
+    assert writes(actions) == []
+    until = machine.hold_until
+    assert until is not None
+    assert until < 1.0 + FAST.challenge
+
+
+@pytest.mark.parametrize(
+    ("sequence", "now"),
+    [pytest.param(1, 1.06, id="old"), pytest.param(7, 1.01, id="of a grant that we do not know")],
+)
+def test_a_note_whose_age_is_not_sure_lets_the_appointed_write_at_once(
+    sequence: int, now: float
+) -> None:
+    machine = appointed(1.0)
+    actions = machine.handle(Received("b", HandedOver(GIVEN, run=9, sequence=sequence)), now)
+    assert not machine.holding
+    assert [write.record.holder for write in writes(actions)] == ["a"]
+
+
+def test_without_the_note_the_appointed_waits_until_its_promises_have_run_out() -> None:
+    machine = appointed(1.0)
+    assert writes(machine.handle(Seen(GIVEN), 1.01)) == []
+    assert writes(machine.handle(Tick(), 1.0 + FAST.grant)) == [], "a drift margin is kept"
+    assert len(writes(machine.handle(Tick(), 1.0 + 1.02 * FAST.grant))) == 1
+
+
+def test_a_note_about_a_register_that_was_challenged_since_gives_no_right_by_itself() -> None:
+    machine = appointed(1.0)
+    machine.handle(Seen(replace(GIVEN, version=7, challenger="c")), 1.01)
+    actions = machine.handle(Received("b", HandedOver(GIVEN, run=9, sequence=1)), 1.02)
+    assert not machine.holding
     [write] = writes(actions)
-    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.545)
-    assert machine.holding, "what it said before the wish does not count"
-    actions = machine.handle(Received("b", grant), 0.546)
-    assert any(isinstance(action, Release) for action in actions)
-    [handover] = writes(actions)
-    assert (handover.record.holder, handover.record.given) == ("b", True)
+    assert (write.record.version, write.record.challenger) == (7, None)
+
+
+def test_a_holder_that_must_go_waits_no_longer_than_a_heartbeat_for_a_silent_member() -> None:
+    machine, _ = with_member()
+    machine.handle(Tick(), 0.54)
+    actions = machine.handle(Leave(), 0.545)
+    assert writes(actions) == []
+    [handover] = writes(machine.handle(Tick(), 0.545 + FAST.heartbeat))
+    assert handover.record.holder == "b"
+
+
+def test_a_holder_that_must_go_and_has_no_successor_first_proves_that_it_can_write() -> None:
+    machine = holder()
+    [proof] = writes(machine.handle(Leave(), 1.0))
+    assert proof.record.holder == "a"
+    assert machine.holding
+    actions = machine.handle(Answered(proof.record.write, Outcome.CONFIRMED, 3), 1.01)
+    released = next(i for i, each in enumerate(actions) if isinstance(each, Release))
+    [left] = writes(actions)
+    assert released < actions.index(left)
+    assert (left.record.holder, left.record.given) == (None, True)
 
 
 def test_an_unfit_holder_keeps_the_address_when_the_member_says_it_is_unfit_too() -> None:
     machine, _ = with_member()
     actions = machine.handle(HealthChanged(healthy=False), 0.54)
     machine.handle(Received("b", grant_of(actions, healthy=False)), 0.541)
-    [write] = writes(actions)
-    actions = machine.handle(Answered(write.record.write, Outcome.CONFIRMED, 4), 0.545)
     assert machine.holding
     assert writes(actions) == []
 

@@ -17,6 +17,7 @@ from havip.election.events import Answered, Outcome
 from havip.election.follower import Follower
 from havip.election.holder import Holder
 from havip.election.machine import Election
+from havip.election.messages import HandedOver
 from havip.election.record import Record
 from havip.election.register import Pending, Purpose
 from havip.election.situation import Situation
@@ -29,7 +30,9 @@ from tests.election.simulation.schedule import (
     freeze,
     isolate,
     kill,
+    leave,
     lose_register,
+    switch_over,
 )
 from tests.election.simulation.world import Weather, World
 
@@ -244,7 +247,26 @@ def forget_what_was_promised_once_it_is_cleared(patch: pytest.MonkeyPatch) -> No
     patch.setattr(Follower, "_former_holder_ends", lambda self, record: -math.inf)
 
 
+def believe_that_a_note_is_new(patch: pytest.MonkeyPatch) -> None:
+    """Trap 10: the right that a note gives counts from when it is read, however old it is."""
+    given_at = Follower.given_at
+
+    def believing(self: Follower, sender: str, note: HandedOver, now: float) -> float | None:
+        given_at(self, sender, note, now)
+        record = self.situation.record
+        return now if record.version == note.record.version else None
+
+    patch.setattr(Follower, "given_at", believing)
+
+
+def hold_on_by_all_other_promises(patch: pytest.MonkeyPatch) -> None:
+    """Trap 11: while the write that appoints has no answer, the appointed's promise counts as those
+    of the others do, who wait for more than its end."""
+    patch.setattr(Holder, "_promise_of_successor", lambda self, record: math.inf)
+
+
 LONG_GRANT = Timing(heartbeat=0.04, grant=0.6, challenge=0.05, renew=1.0, unmembered=5.0)
+LONG_CHALLENGE = Timing(heartbeat=0.04, grant=0.16, challenge=0.155, renew=0.2, unmembered=5.0)
 SHORT_WAIT = Timing(heartbeat=0.04, grant=0.16, challenge=0.1, renew=0.2, unmembered=0.5, drop=0.3)
 DEAF_REGISTER = Weather(answer_lost=0.5, late_commit=0.3, register_delay=(0.002, 0.1))
 STORMS: dict[Break, Storm] = {
@@ -276,6 +298,17 @@ STORMS: dict[Break, Storm] = {
     ),
     let_anyone_take_a_cleared_register: Storm(faults=(clear, isolate, cut_one_way, lose_register)),
     forget_what_was_promised_once_it_is_cleared: Storm(faults=(clear, lose_register)),
+    believe_that_a_note_is_new: Storm(
+        sizes=(3, 4), every=0.15, faults=(freeze, switch_over, cut_one_way)
+    ),
+    hold_on_by_all_other_promises: Storm(
+        sizes=(2, 3),
+        every=0.2,
+        timing=LONG_CHALLENGE,
+        faults=(leave, leave, cut_one_way, lose_register),
+        weather=Weather(answer_lost=0.5, loss=0.3, register_delay=(0.002, 0.05)),
+        unnoticed=0.5,
+    ),
 }
 
 

@@ -44,7 +44,7 @@ records = st.builds(
 messages = st.one_of(
     st.builds(Heartbeat, numbers, numbers, numbers, seconds, members),
     st.builds(Grant, numbers, numbers, numbers, st.booleans()),
-    st.builds(HandedOver, records),
+    st.builds(HandedOver, records, numbers, numbers),
     st.builds(Farewell, numbers),
 )
 entries = st.lists(st.builds(Addressed, st.uuids().map(str), messages), max_size=30)
@@ -99,7 +99,7 @@ def test_a_greeting_says_who_sent_it_and_nothing_else() -> None:
 def test_a_message_beyond_all_bounds_is_refused_where_it_is_made() -> None:
     record = Record(1, members=frozenset("m" * 250 + str(n) for n in range(100)))
     with pytest.raises(ValueError, match="does not fit"):
-        one(sealer(), HandedOver(record))
+        one(sealer(), HandedOver(record, 1, 2))
 
 
 def test_a_datagram_is_accepted_once() -> None:
@@ -192,7 +192,7 @@ def test_a_duration_beyond_reason_is_malformed() -> None:
     receive = opener()
     assert receive.open(one(sealer(), Heartbeat(1, 1, 1, 1e9, frozenset()))) is None
     nan = replace(Record(1), grant=float("nan"))
-    assert receive.open(one(sealer(), HandedOver(nan))) is None
+    assert receive.open(one(sealer(), HandedOver(nan, 1, 2))) is None
     assert receive.dropped == {Drop.MALFORMED: 2}
 
 

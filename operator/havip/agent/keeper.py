@@ -78,7 +78,8 @@ class Keeper:
         self.last_tick = node.clock()
         self._failures = 0
         self._unkept: int | None = None
-        """An epoch that the disk would not take: until it does, we promise and claim nothing."""
+        """An epoch that the disk has not taken: until it does, we promise and claim nothing."""
+        self._remembering: asyncio.Task[None] | None = None
         self._node = node
         self._healthy: bool | None = None
         self._candidates: dict[str, int] | None = None
@@ -294,7 +295,10 @@ class Keeper:
             case Write():
                 self._spawn(self._write(action))
             case RememberEpoch(epoch):
-                await asyncio.to_thread(self._remember, epoch)
+                await self._remembered()
+                self._unkept = epoch
+                # An address that is ours by now does not wait for the disk.
+                self._remembering = self._spawn(asyncio.to_thread(self._remember, epoch))
             case Acquired():
                 self.possession.acquire(action)
                 self.tally.takeovers[action.reason] += 1
@@ -304,13 +308,18 @@ class Keeper:
 
     async def _epoch_kept(self) -> bool:
         """Tell whether what we say now would be known after a restart; try once more if not."""
+        await self._remembered()
         if self._unkept is not None:
             await asyncio.to_thread(self._remember, self._unkept)
         return self._unkept is None
 
+    async def _remembered(self) -> None:
+        if self._remembering is not None:
+            await asyncio.wait([self._remembering])
+            self._remembering = None
+
     def _remember(self, epoch: int) -> None:
         uid = self.assignment.uid
-        self._unkept = epoch
         try:
             self._node.epochs.remember(uid, epoch)
         except OSError as error:
@@ -357,10 +366,11 @@ class Keeper:
     def _name(self) -> str:
         return f"{self.assignment.namespace}/{self.assignment.name}"
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=self._name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -1,7 +1,8 @@
 """What an election asks of the agent, to be carried out in the order given.
 
 The order matters for safety: a :class:`Release` must be complete (the fence shut) before a
-following :class:`Write` is sent, and a :class:`RememberEpoch` must be durable before it.
+following :class:`Write` or :class:`Send` is sent, and a :class:`RememberEpoch` must be durable
+before them. Nothing else waits for the disk.
 """
 
 from __future__ import annotations

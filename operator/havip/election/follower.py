@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from havip.election.actions import Left
 from havip.election.events import Outcome
-from havip.election.messages import Farewell, Grant, Heartbeat
+from havip.election.messages import Farewell, Grant, HandedOver, Heartbeat
 from havip.election.record import Record
 from havip.election.register import Pending, Purpose
 from havip.election.situation import Situation
@@ -28,7 +28,10 @@ class Challenge:
 class Follower:
     """Waits, grants, suspects, challenges, takes over."""
 
-    def __init__(self, situation: Situation, now: float) -> None:
+    def __init__(
+        self, situation: Situation, now: float, note: tuple[str, HandedOver] | None = None
+    ) -> None:
+        """Follow from now on; ``note`` is for the node that we have just let go for."""
         self.situation = situation
         self.detected = now
         """When we noticed that the holder was gone."""
@@ -47,6 +50,13 @@ class Follower:
         self._last_write = -math.inf
         self._looked_at = -math.inf
         self._leaving_since: float | None = None
+        self._granted: dict[tuple[str, int, int, int], float] = {}
+        """When we granted a heartbeat: by sender, epoch, run and sequence."""
+        self._let_go = 0
+        """The epoch that its former holder gave us, and of which we know that it has let go."""
+        self._note = note
+        self._note_due = now
+        self._note_until = now + situation.timing.grant
 
     # -- what comes in ----------------------------------------------------------------------------
 
@@ -65,6 +75,7 @@ class Follower:
         situation.hear_epoch(beat.epoch)
         self._last_heartbeat = now
         self._healthy = beat.healthy
+        self._note = None
         if situation.leaving is not None:
             situation.send(sender, Farewell(beat.epoch))
         in_flight = situation.register.in_flight
@@ -76,7 +87,27 @@ class Follower:
         self._void = True
         promise = now + lengthen(beat.grant)
         situation.promised_until = max(situation.promised_until, promise)
+        self._granted = {key: at for key, at in self._granted.items() if now - at < beat.grant}
+        self._granted[sender, beat.epoch, beat.run, beat.sequence] = now
         situation.send(sender, Grant(beat.epoch, beat.run, beat.sequence, situation.healthy))
+
+    def given_at(self, sender: str, note: HandedOver, now: float) -> float | None:
+        """The holder before let go of what the register says is ours: when it was given, at least.
+
+        Held is from then on without a write of our own: whoever wants it must have challenged us
+        since. None where that is unknown, or long ago: a write must come first, but may at once.
+        """
+        register, record = self.situation.register, self.situation.record
+        if (record.holder, record.epoch) != (self.situation.me, note.record.epoch):
+            return None
+        self._let_go = record.epoch
+        given = self._granted.get((sender, record.epoch - 1, note.run, note.sequence), -math.inf)
+        open_write = register.in_flight
+        certain = record.version == note.record.version and self._doubt is None
+        idle = open_write is None or open_write.purpose is Purpose.CONFIRM
+        recent = now - given < min(self.situation.timing.challenge, record.challenge) / 2
+        self.detected = self._ownership_since
+        return given if certain and idle and recent else None
 
     def learned(self, record: Record, now: float) -> None:
         """The register has a new version."""
@@ -112,6 +143,7 @@ class Follower:
     def advance(self, now: float) -> None:
         """Do what is due at ``now``."""
         situation, register = self.situation, self.situation.register
+        self._tell_successor(now)
         if situation.leaving is not None and self._leave(now):
             return
         if register.record is None or situation.heard_epoch > register.record.epoch:
@@ -135,6 +167,22 @@ class Follower:
         else:
             self._watch_holder(record, now)
 
+    def _tell_successor(self, now: float) -> None:
+        """Say that we have let go, again and again until we hear from whom we let go for.
+
+        Without the note it would wait until its promises to us have run out.
+        """
+        if self._note is None:
+            return
+        to, message = self._note
+        if self.situation.record.epoch != message.record.epoch or now >= self._note_until:
+            self._note = None
+            return
+        if now >= self._note_due:
+            self.situation.send(to, message)
+            self._note_due = now + self.situation.timing.heartbeat / 2
+        self.situation.wake_by(self._note_due)
+
     def _leave(self, now: float) -> bool:
         """Say goodbye to the holder and go once it no longer counts us. True when gone."""
         situation = self.situation
@@ -148,6 +196,7 @@ class Follower:
         counted = record is not None and situation.me in record.members
         ours = record is not None and record.holder == situation.me
         busy = situation.register.in_flight is not None or self._doubt is not None
+        busy = busy or self._note is not None
         if (not counted and not ours and not busy) or now >= end:
             situation.act(Left())
             return True
@@ -162,10 +211,13 @@ class Follower:
             self._take(record, now)
 
     def _take_own(self, record: Record, now: float, pace: float) -> None:
-        """Take what the register says is ours: at once if given, else after our own promises."""
+        """Take what the register says is ours: at once if the holder before has let go of it.
+
+        Else after our own promises to it.
+        """
         situation = self.situation
         ready = pace
-        if not record.given:
+        if not record.given and record.epoch != self._let_go:
             ready = max(pace, situation.promised_until, situation.restart_over())
         if now < ready:
             situation.wake_by(ready)

@@ -27,6 +27,8 @@ class Peer:
     granted_until: float = -math.inf
     sent: float = -math.inf
     """When the newest heartbeat that it granted was sent."""
+    sequence: int = 0
+    """Number of that heartbeat."""
     heard: float = -math.inf
     healthy: bool = False
     healthy_since: float = math.inf
@@ -40,14 +42,14 @@ class Peer:
 
 @dataclass(slots=True)
 class Handover:
-    """A handover from the wish on. ``released``: the address is gone, the register may be given."""
+    """A handover from the wish on. ``decided``: nothing is waited for any more but the register."""
 
     since: float
     forced: bool
     target: str | None = None
     asked: bool = False
     """Somebody asked for it, so that it matters less how fit the target is."""
-    released: bool = False
+    decided: bool = False
 
 
 class Holder:
@@ -62,6 +64,8 @@ class Holder:
         """When the last write was begun that is known to be stored."""
         self.holding = False
         self.switchover: tuple[str | None] | None = None
+        self.note: tuple[str, HandedOver] | None = None
+        """Whom to tell what, once the address is gone here."""
         self._began = now
         self._lost_at = -math.inf
         self._last_write = confirmed_at
@@ -72,6 +76,8 @@ class Holder:
         self._open_until = -math.inf
         self._handover: Handover | None = None
         self._handover_not_before = -math.inf
+        self._vouchers: dict[str, int] = {}
+        """Of each write that appoints: the newest heartbeat that the appointed had granted."""
         self._gain(now, acquired)
 
     # -- the bound --------------------------------------------------------------------------------
@@ -79,18 +85,27 @@ class Holder:
     def bound(self) -> float:
         """The time until which nobody else can have taken over, whatever the register's state."""
         timing = self.situation.timing
-        bound = math.inf
         possible = self.situation.register.possible()
         challenge = min(timing.challenge, *[record.challenge for record in possible])
         unmembered = min(timing.unmembered, *[record.unmembered for record in possible])
+        challenged = self.confirmed_at + shorten(challenge)
+        bound = math.inf
         for record in possible:
-            if record.members:
-                granted = min([self._peer(name).granted_until for name in record.members])
-                end = max(granted, self.confirmed_at + shorten(challenge))
-            else:
-                end = self.confirmed_at + shorten(unmembered)
-            bound = min(bound, end)
+            others = record.members - {self.situation.me}
+            if others:
+                granted = min([self._peer(name).granted_until for name in others])
+                bound = min(bound, max(granted, challenged))
+            elif not record.members:
+                bound = min(bound, self.confirmed_at + shorten(unmembered))
+            if record.holder != self.situation.me:
+                bound = min(bound, self._promise_of_successor(record))
         return bound
+
+    def _promise_of_successor(self, record: Record) -> float:
+        """Whom we appointed waits for its own promise alone; once we have let go, for nothing."""
+        if record.given or record.holder is None:
+            return -math.inf
+        return self._peer(record.holder).granted_until
 
     def _peer(self, name: str) -> Peer:
         peer = self._peers.get(name)
@@ -110,7 +125,8 @@ class Holder:
         sent, duration = known
         peer = self._peer(sender)
         peer.granted_until = max(peer.granted_until, sent + shorten(duration))
-        peer.sent = max(peer.sent, sent)
+        if sent > peer.sent:
+            peer.sent, peer.sequence = sent, grant.sequence
         peer.heard = now
         if not grant.healthy:
             peer.healthy_since = math.inf
@@ -130,11 +146,14 @@ class Holder:
         if pending.purpose is Purpose.HAND_OVER:
             target = pending.record.holder
             assert target is not None
-            self.situation.send(target, HandedOver(self.situation.record))
+            voucher = self._vouchers.get(pending.record.write, 0)
+            told = HandedOver(self.situation.record, self.situation.run, voucher)
+            self.release(now, "the address is handed over")
+            self.note = (target, told)
             return True
         self.confirmed_at = max(self.confirmed_at, pending.started)
-        released = self._handover is not None and self._handover.released
-        if not self.holding and not released and pending.started >= self._lost_at:
+        decided = self._handover is not None and self._handover.decided
+        if not self.holding and not decided and pending.started >= self._lost_at:
             record = self.situation.record
             self._gain(now, Acquired(record.epoch, self.situation.me, "regained", self._lost_at))
         return False
@@ -178,12 +197,12 @@ class Holder:
         if self.holding and now >= self.bound():
             self.release(now, "the right to hold ran out")
         self._consider_handover(now)
-        if self._handover is not None and self._handover.released:
-            self._hand_over(now)
-            return
         if self.holding:
             self._beat(now)
-        self._write_if_due(now)
+        if self._handover is not None and self._handover.decided:
+            self._hand_over(now)
+        else:
+            self._write_if_due(now)
         if self.holding:
             self._open(now)
 
@@ -251,7 +270,7 @@ class Holder:
         )
         urgent = (
             not self.holding
-            or self._handover is not None
+            or (self._handover is not None and self._handover.target is None)
             or record != situation.record
             or self._contested(now)
         )
@@ -261,7 +280,8 @@ class Holder:
             return
         self._write(Purpose.RENEW, record, now, timing.challenge if urgent else timing.renew / 2)
 
-    def _write(self, purpose: Purpose, record: Record, now: float, timeout: float) -> None:
+    def _write(self, purpose: Purpose, record: Record, now: float, timeout: float) -> str:
+        """Send a write, and return its name."""
         write = self.situation.register.propose(purpose, record, now, timeout)
         self._last_write = now
         if self.holding:
@@ -269,6 +289,7 @@ class Holder:
             # does: frozen between the two, we would else stay open too long.
             self._open(now)
         self.situation.act(write)
+        return write.record.write
 
     # -- handing over -----------------------------------------------------------------------------
 
@@ -314,15 +335,16 @@ class Holder:
         return Handover(now, forced=False, target=best)
 
     def _consider_handover(self, now: float) -> None:
-        """Follow a wish up to the release, once a write has proved the register in reach.
+        """Follow a wish up to the point where whoever is to follow may be written down.
 
-        Letting go while the API server is away would lose the address for as long as it is. Where
-        nobody is to follow, there is nothing to lose. And unless it must be, whoever is to follow
-        has answered a heartbeat since the wish, and is still fit.
+        It has answered a heartbeat since the wish, and is still fit; where it must be, one that is
+        silent is waited for no longer than a heartbeat takes. Where nobody is to follow, the
+        address goes before the write; so a write must first have proved the register in reach:
+        letting go while the API server is away would lose the address for as long as it is.
         """
         if self.situation.excluded:
             self.release(now, "this node is to have it no longer")
-            self._handover = Handover(now, forced=True, released=True)
+            self._handover = Handover(now, forced=True, decided=True)
             return
         if self._handover is None:
             self._handover = self._wish(now)
@@ -332,23 +354,25 @@ class Holder:
             self.situation.remember(self.epoch + 1)
             self._next_heartbeat = now
         handover = self._handover
-        if handover.released:
+        if handover.decided:
             return
         if not handover.forced and now - handover.since > HANDOVER_PATIENCE:
             self._abandon(now)
             return
-        proved = self.confirmed_at >= handover.since
-        if not handover.forced:
-            assert handover.target is not None
+        if handover.target is None:
+            ready = self.confirmed_at >= handover.since
+        else:
             target = self._peer(handover.target)
-            if not (target.healthy or handover.asked):
+            if not (target.healthy or handover.asked or handover.forced):
                 # What made us unfit may have made it unfit too, and told us first.
                 self._handover = None
                 return
-            proved = proved and target.sent >= handover.since
-        if self.situation.register.in_flight is None and (proved or not self.holding):
-            handover.released = True
-            self.release(now, "the address is handed over")
+            ready = target.sent >= handover.since
+            if handover.forced and not ready:
+                ready = now >= handover.since + self.situation.timing.heartbeat
+                self.situation.wake_by(handover.since + self.situation.timing.heartbeat)
+        if self.situation.register.in_flight is None and (ready or not self.holding):
+            handover.decided = True
 
     def _abandon(self, now: float) -> None:
         self._handover = None
@@ -373,6 +397,13 @@ class Holder:
         if now < due and situation.register.unanswered:
             situation.wake_by(due)
             return
+        if target is None and self.holding:
+            if self.confirmed_at < handover.since:
+                # The one who was to follow is gone. The register must be proved in reach first.
+                self._handover = replace(handover, target=None, decided=False)
+                self._write_if_due(now)
+                return
+            self.release(now, "nobody is there to follow")
         if target is None:
             record = replace(situation.claim(frozenset()), holder=None, given=True)
             self._write(Purpose.CLEAR, record, now, situation.timing.challenge)
@@ -380,7 +411,11 @@ class Holder:
         stays = situation.leaving is None and situation.candidate
         members = situation.record.members - {target} | ({situation.me} if stays else set())
         record = replace(
-            situation.claim(frozenset(members)), holder=target, epoch=self.epoch + 1, given=True
+            situation.claim(frozenset(members)),
+            holder=target,
+            epoch=self.epoch + 1,
+            given=not self.holding,
         )
         situation.remember(record.epoch)
-        self._write(Purpose.HAND_OVER, record, now, situation.timing.challenge)
+        name = self._write(Purpose.HAND_OVER, record, now, situation.timing.challenge)
+        self._vouchers[name] = self._peer(target).sequence

@@ -129,9 +129,8 @@ class Election:
             case Farewell():
                 if isinstance(role, Holder):
                     role.farewell(sender, message, now)
-            case HandedOver(record):
-                if record.holder == self._situation.me:
-                    self._learn(record, now)
+            case HandedOver():
+                self._take_over_from(sender, message, now)
 
     def _answered(self, event: Answered, now: float) -> None:
         register = self._situation.register
@@ -181,6 +180,19 @@ class Election:
 
     # -- change of role ---------------------------------------------------------------------------
 
+    def _take_over_from(self, sender: str, note: HandedOver, now: float) -> None:
+        """Have what was given to us; without a write, where the note is surely young enough."""
+        if note.record.holder != self._situation.me:
+            return
+        self._learn(note.record, now)
+        follower = self._role
+        if not isinstance(follower, Follower):
+            return
+        given = follower.given_at(sender, note, now)
+        if given is not None:
+            acquired = Acquired(note.record.epoch, sender, "handover", follower.detected)
+            self._role = Holder(self._situation, given, now, acquired)
+
     def _rise(self, follower: Follower, own: Pending, now: float) -> None:
         if own.purpose is Purpose.TAKE:
             reason = "vacant" if follower.previous is None else "crash"
@@ -190,9 +202,11 @@ class Election:
         self._role = Holder(self._situation, own.started, now, acquired)
 
     def _step_down(self, reason: str, now: float) -> None:
+        note = None
         if isinstance(self._role, Holder):
             self._role.release(now, reason)
-        follower = Follower(self._situation, now)
+            note = self._role.note
+        follower = Follower(self._situation, now, note)
         if self._situation.register.record is not None:
             follower.learned(self._situation.register.record, now)
         self._role = follower

@@ -34,9 +34,15 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """From the former holder to the one it appointed: the register as it stands now."""
+    """From the former holder to the one it appointed: "I have let go; the register is yours".
+
+    ``record`` is the register as it stands now. ``run`` and ``sequence`` name the newest heartbeat
+    that the appointed had granted when the write of it was begun, and so tell how old it can be.
+    """
 
     record: Record
+    run: int
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ class Record:
     controller took the holder out, the nodes that may follow it: the holder itself and these, but
     for those that it took out of the cloud as well.
     ``challenger``: the member that suspects the holder, if one does.
-    ``given``: the holder before let go by itself: it appointed this one, or left the place empty.
+    ``given``: the holder before had let go by itself when this was written: it appointed this one,
+    or left the place empty. One that appoints while it holds tells by a message when it let go.
     ``challenge``, ``unmembered``, ``grant``: the waits in seconds that the holder relies on;
     whoever wants to take over waits at least this long, whatever its own settings say, so that
     timings may be changed while the address is in use.

@@ -36,6 +36,7 @@ _SIGNATURE: Final = 32
 _HEAD: Final = struct.Struct("!QQH")
 _HEARTBEAT: Final = struct.Struct("!QQQdH")
 _GRANT: Final = struct.Struct("!QQQ?")
+_GIVEN: Final = struct.Struct("!QQ")
 _RECORD: Final = struct.Struct("!QQ?dddH")
 _EPOCH: Final = struct.Struct("!Q")
 _LENGTH: Final = struct.Struct("!H")
@@ -208,8 +209,9 @@ def _pack(message: Message) -> bytes:
             return bytes([_Kind.HEARTBEAT]) + numbers + b"".join(map(_text, sorted(healthy)))
         case Grant(epoch, run, sequence, healthy):
             return bytes([_Kind.GRANT]) + _GRANT.pack(epoch, run, sequence, healthy)
-        case HandedOver(record):
-            return bytes([_Kind.HANDED_OVER]) + _pack_record(record)
+        case HandedOver(record, run, sequence):
+            numbers = _GIVEN.pack(run, sequence)
+            return bytes([_Kind.HANDED_OVER]) + numbers + _pack_record(record)
         case Farewell(epoch):
             return bytes([_Kind.FAREWELL]) + _EPOCH.pack(epoch)
 
@@ -222,7 +224,8 @@ def _unpack(reader: _Reader) -> Message:
         case _Kind.GRANT:
             return Grant(*reader.take(_GRANT))
         case _Kind.HANDED_OVER:
-            return HandedOver(_unpack_record(reader))
+            run, sequence = reader.take(_GIVEN)
+            return HandedOver(_unpack_record(reader), run, sequence)
         case _Kind.FAREWELL:
             return Farewell(*reader.take(_EPOCH))
         case kind:

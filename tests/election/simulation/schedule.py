@@ -26,6 +26,8 @@ class Storm:
     timing: Timing = PROFILES["Fast"]
     faults: tuple[Fault, ...] = ()
     weather: Weather | None = None
+    unnoticed: float = 0.05
+    """Share of the register's versions that a watch does not bring."""
     keeps_file: float = 0.8
     """Share of agents whose epoch file survives a restart."""
 
@@ -57,6 +59,7 @@ def run(
     chosen = kind or Storm()
     size = chosen.sizes[seed % len(chosen.sizes)]
     world = World(seed, size, chosen.timing, election, trace)
+    world.unnoticed = chosen.unnoticed
     if prepare is not None:
         prepare(world)
     names = list(world.agents)

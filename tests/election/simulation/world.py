@@ -6,6 +6,7 @@ import heapq
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 
 from havip.election.actions import (
@@ -101,6 +102,8 @@ class Agent:
     election: Election | None = None
     life: int = 0
     remembered: int | None = None
+    to_remember: int | None = None
+    """On its way to the disk. What is sent or written waits for it, nothing else does."""
     keeps_file: bool = True
     frozen: bool = False
     fence_until: float = -math.inf
@@ -175,6 +178,7 @@ class World:
         agent.frozen = False
         agent.leaving = False
         agent.backlog = []
+        agent.to_remember = None
         agent.fence_until = -math.inf  # a starting agent shuts what a former life left open
         agent.election = self.election_class(
             name,
@@ -262,6 +266,8 @@ class World:
 
     def _perform(self, name: str, action: Action) -> None:
         agent = self.agents[name]
+        if isinstance(action, Send | Write):
+            self._remembered(agent)
         match action:
             case Send(to, message):
                 if (name, to) in self.cut or self.random.random() < self.weather.loss:
@@ -273,7 +279,12 @@ class World:
             case Read(timeout):
                 self._read(name, timeout)
             case RememberEpoch(epoch):
-                agent.remembered = epoch
+                agent.to_remember = epoch
+                delay = self.random.uniform(0.0, 0.01)
+                self.at(
+                    self.now + delay,
+                    partial(self.when_awake, name, partial(self._remembered, agent)),
+                )
             case Acquired(epoch, _, reason, _):
                 self.held.append((self.now, name, reason))
                 self.say(f"{name} holds at epoch {epoch}: {reason}")
@@ -286,6 +297,11 @@ class World:
             case Left():
                 agent.election = None
                 self.say(f"{name} left")
+
+    @staticmethod
+    def _remembered(agent: Agent) -> None:
+        if agent.to_remember is not None:
+            agent.remembered, agent.to_remember = agent.to_remember, None
 
     def _open(self, agent: Agent, until: float) -> None:
         agent.fence_until = until
