@@ -73,6 +73,7 @@ def test_a_steady_holder_keeps_the_address_through_an_outage_of_the_register(see
 @pytest.mark.parametrize("seed", range(20))
 def test_a_frozen_holder_ends_when_its_fence_does_and_another_follows(seed: int) -> None:
     world = settled(seed)
+    world.hiccups = 0.0
     [holder] = world.open_now()
     world.freeze(holder)
     world.run_until(world.now + 3)
@@ -222,7 +223,7 @@ def count_members_before_the_register_does(patch: pytest.MonkeyPatch) -> None:
         members = self.situation.register.possible()[-1].members
         if not members:
             return self.confirmed_at + shorten(self.situation.timing.unmembered)
-        granted = min(self._peer(name).granted_until for name in members)
+        granted = min(self.grants.of(name).granted_until for name in members)
         return max(granted, self.confirmed_at + shorten(self.situation.timing.challenge))
 
     patch.setattr(Holder, "bound", bound)
@@ -302,12 +303,13 @@ STORMS: dict[Break, Storm] = {
         sizes=(3, 4), every=0.15, faults=(freeze, switch_over, cut_one_way)
     ),
     hold_on_by_all_other_promises: Storm(
-        sizes=(2, 3),
-        every=0.2,
+        sizes=(3,),
+        every=0.3,
+        lasting=0.3,
         timing=LONG_CHALLENGE,
-        faults=(leave, leave, cut_one_way, lose_register),
-        weather=Weather(answer_lost=0.5, loss=0.3, register_delay=(0.002, 0.05)),
-        unnoticed=0.5,
+        faults=(leave, lose_register),
+        weather=Weather(answer_lost=0.2, loss=0.3, register_delay=(0.001, 0.01)),
+        unnoticed=0.2,
     ),
 }
 

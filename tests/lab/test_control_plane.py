@@ -11,7 +11,7 @@ pytestmark = pytest.mark.apiserver
 
 def test_the_api_serves_our_resources_by_their_short_names(control_plane: ControlPlane) -> None:
     for short_name in ("hv", "hvc", "hvn"):
-        assert control_plane.kubectl("get", short_name, "--all-namespaces") == ""
+        control_plane.kubectl("get", short_name, "--all-namespaces")
 
 
 def test_a_service_account_gets_a_token_and_has_no_rights_of_its_own(

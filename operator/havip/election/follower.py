@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from havip.election.actions import Left
 from havip.election.events import Outcome
+from havip.election.handover import Granted, Telling
 from havip.election.messages import Farewell, Grant, HandedOver, Heartbeat
 from havip.election.record import Record
 from havip.election.register import Pending, Purpose
@@ -50,13 +51,10 @@ class Follower:
         self._last_write = -math.inf
         self._looked_at = -math.inf
         self._leaving_since: float | None = None
-        self._granted: dict[tuple[str, int, int, int], float] = {}
-        """When we granted a heartbeat: by sender, epoch, run and sequence."""
+        self._granted = Granted()
         self._let_go = 0
         """The epoch that its former holder gave us, and of which we know that it has let go."""
-        self._note = note
-        self._note_due = now
-        self._note_until = now + situation.timing.grant
+        self._telling = Telling(*note, situation, now) if note else None
 
     # -- what comes in ----------------------------------------------------------------------------
 
@@ -75,7 +73,7 @@ class Follower:
         situation.hear_epoch(beat.epoch)
         self._last_heartbeat = now
         self._healthy = beat.healthy
-        self._note = None
+        self._telling = None
         if situation.leaving is not None:
             situation.send(sender, Farewell(beat.epoch))
         in_flight = situation.register.in_flight
@@ -87,8 +85,7 @@ class Follower:
         self._void = True
         promise = now + lengthen(beat.grant)
         situation.promised_until = max(situation.promised_until, promise)
-        self._granted = {key: at for key, at in self._granted.items() if now - at < beat.grant}
-        self._granted[sender, beat.epoch, beat.run, beat.sequence] = now
+        self._granted.remember(sender, beat, now)
         situation.send(sender, Grant(beat.epoch, beat.run, beat.sequence, situation.healthy))
 
     def given_at(self, sender: str, note: HandedOver, now: float) -> float | None:
@@ -101,7 +98,7 @@ class Follower:
         if (record.holder, record.epoch) != (self.situation.me, note.record.epoch):
             return None
         self._let_go = record.epoch
-        given = self._granted.get((sender, record.epoch - 1, note.run, note.sequence), -math.inf)
+        given = self._granted.before(sender, note)
         open_write = register.in_flight
         certain = record.version == note.record.version and self._doubt is None
         idle = open_write is None or open_write.purpose is Purpose.CONFIRM
@@ -143,7 +140,8 @@ class Follower:
     def advance(self, now: float) -> None:
         """Do what is due at ``now``."""
         situation, register = self.situation, self.situation.register
-        self._tell_successor(now)
+        if self._telling is not None and not self._telling.go_on(now):
+            self._telling = None
         if situation.leaving is not None and self._leave(now):
             return
         if register.record is None or situation.heard_epoch > register.record.epoch:
@@ -167,22 +165,6 @@ class Follower:
         else:
             self._watch_holder(record, now)
 
-    def _tell_successor(self, now: float) -> None:
-        """Say that we have let go, again and again until we hear from whom we let go for.
-
-        Without the note it would wait until its promises to us have run out.
-        """
-        if self._note is None:
-            return
-        to, message = self._note
-        if self.situation.record.epoch != message.record.epoch or now >= self._note_until:
-            self._note = None
-            return
-        if now >= self._note_due:
-            self.situation.send(to, message)
-            self._note_due = now + self.situation.timing.heartbeat / 2
-        self.situation.wake_by(self._note_due)
-
     def _leave(self, now: float) -> bool:
         """Say goodbye to the holder and go once it no longer counts us. True when gone."""
         situation = self.situation
@@ -196,7 +178,7 @@ class Follower:
         counted = record is not None and situation.me in record.members
         ours = record is not None and record.holder == situation.me
         busy = situation.register.in_flight is not None or self._doubt is not None
-        busy = busy or self._note is not None
+        busy = busy or self._telling is not None
         if (not counted and not ours and not busy) or now >= end:
             situation.act(Left())
             return True

@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from havip.election.actions import Acquired, Hold, Release
 from havip.election.events import Outcome
-from havip.election.messages import Farewell, Grant, HandedOver, Heartbeat
+from havip.election.grants import Grants
+from havip.election.handover import PATIENCE, Handover
+from havip.election.messages import HandedOver
 from havip.election.record import Record
 from havip.election.register import Pending, Purpose
 from havip.election.situation import Situation
 from havip.election.timing import shorten
-
-HANDOVER_PATIENCE = 1.0
-"""Seconds after which a handover that nobody forces is given up and the address taken back."""
-
-FAREWELL_COUNTS = 1.0
-"""Seconds for which a candidate that said farewell is neither counted nor given the address."""
-
-
-@dataclass(slots=True)
-class Peer:
-    """What the holder knows of one candidate."""
-
-    granted_until: float = -math.inf
-    sent: float = -math.inf
-    """When the newest heartbeat that it granted was sent."""
-    sequence: int = 0
-    """Number of that heartbeat."""
-    heard: float = -math.inf
-    healthy: bool = False
-    healthy_since: float = math.inf
-    farewell: float = -math.inf
-    """When it last said that it is about to stop."""
-
-    def leaving(self, now: float) -> bool:
-        """Is it about to stop? A farewell is forgotten after a while: it may have come back."""
-        return now - self.farewell < FAREWELL_COUNTS
-
-
-@dataclass(slots=True)
-class Handover:
-    """A handover from the wish on. ``decided``: nothing is waited for any more but the register."""
-
-    since: float
-    forced: bool
-    target: str | None = None
-    asked: bool = False
-    """Somebody asked for it, so that it matters less how fit the target is."""
-    decided: bool = False
 
 
 class Holder:
@@ -60,18 +24,15 @@ class Holder:
     ) -> None:
         self.situation = situation
         self.epoch = situation.record.epoch
+        self.grants = Grants(situation, now)
         self.confirmed_at = confirmed_at
         """When the last write was begun that is known to be stored."""
         self.holding = False
         self.switchover: tuple[str | None] | None = None
         self.note: tuple[str, HandedOver] | None = None
         """Whom to tell what, once the address is gone here."""
-        self._began = now
         self._lost_at = -math.inf
         self._last_write = confirmed_at
-        self._peers: dict[str, Peer] = {}
-        self._sent: dict[int, tuple[float, float]] = {}
-        self._sequence = 0
         self._next_heartbeat = now
         self._open_until = -math.inf
         self._handover: Handover | None = None
@@ -93,9 +54,8 @@ class Holder:
         for record in possible:
             others = record.members - {self.situation.me}
             if others:
-                granted = min([self._peer(name).granted_until for name in others])
-                bound = min(bound, max(granted, challenged))
-            elif not record.members:
+                bound = min(bound, max(self.grants.until(others), challenged))
+            elif record.holder == self.situation.me or not record.members:
                 bound = min(bound, self.confirmed_at + shorten(unmembered))
             if record.holder != self.situation.me:
                 bound = min(bound, self._promise_of_successor(record))
@@ -105,39 +65,9 @@ class Holder:
         """Whom we appointed waits for its own promise alone; once we have let go, for nothing."""
         if record.given or record.holder is None:
             return -math.inf
-        return self._peer(record.holder).granted_until
-
-    def _peer(self, name: str) -> Peer:
-        peer = self._peers.get(name)
-        if peer is None:
-            peer = self._peers[name] = Peer()
-        return peer
+        return self.grants.of(record.holder).granted_until
 
     # -- what comes in ----------------------------------------------------------------------------
-
-    def granted(self, sender: str, grant: Grant, now: float) -> None:
-        """Count a grant that answers a heartbeat of this epoch and life."""
-        if grant.epoch != self.epoch or grant.run != self.situation.run:
-            return
-        known = self._sent.get(grant.sequence)
-        if known is None:
-            return
-        sent, duration = known
-        peer = self._peer(sender)
-        peer.granted_until = max(peer.granted_until, sent + shorten(duration))
-        if sent > peer.sent:
-            peer.sent, peer.sequence = sent, grant.sequence
-        peer.heard = now
-        if not grant.healthy:
-            peer.healthy_since = math.inf
-        elif not peer.healthy:
-            peer.healthy_since = now
-        peer.healthy = grant.healthy
-
-    def farewell(self, sender: str, farewell: Farewell, now: float) -> None:
-        """Stop counting on a candidate that is about to stop."""
-        if farewell.epoch == self.epoch:
-            self._peer(sender).farewell = now
 
     def stored(self, pending: Pending, now: float) -> bool:
         """One of our writes is known to be stored. True when the register is no longer ours."""
@@ -207,54 +137,15 @@ class Holder:
             self._open(now)
 
     def _beat(self, now: float) -> None:
-        situation = self.situation
-        interval = situation.timing.heartbeat
+        interval = self.situation.timing.heartbeat
         if now >= self._next_heartbeat:
-            self._sequence += 1
-            duration = min(situation.timing.grant, situation.record.grant)
-            self._sent[self._sequence] = (now, duration)
-            for old in [s for s, (at, span) in self._sent.items() if at + span < now]:
-                del self._sent[old]
-            healthy = {n for n, p in self._peers.items() if p.healthy and p.granted_until > now}
-            if situation.healthy:
-                healthy.add(situation.me)
-            beat = Heartbeat(
-                self.epoch, situation.run, self._sequence, duration, frozenset(healthy)
-            )
-            for name in sorted((set(situation.priorities) | self._counted()) - {situation.me}):
-                situation.send(name, beat)
+            possible = self.situation.register.possible()
+            self.grants.ask(frozenset[str]().union(*(r.members for r in possible)), now)
             # Beats fall on a common grid, so that the HaVips of one node share their datagrams.
             self._next_heartbeat = (math.floor(now / interval) + 1) * interval
-        situation.wake_by(self._next_heartbeat)
-
-    def _counted(self) -> frozenset[str]:
-        return frozenset[str]().union(*(r.members for r in self.situation.register.possible()))
+        self.situation.wake_by(self._next_heartbeat)
 
     # -- writing ----------------------------------------------------------------------------------
-
-    def _contested(self, now: float) -> bool:
-        half = self.situation.timing.grant / 2
-        record = self.situation.record
-        return record.challenger is not None or any(
-            now - self._peer(name).sent > half for name in record.members
-        )
-
-    def _wanted_members(self, now: float) -> frozenset[str]:
-        """Members that are still heard, and candidates whose grants have begun to come."""
-        timing, record = self.situation.timing, self.situation.record
-        wanted = set()
-        for name in set(self.situation.priorities) | record.members:
-            peer = self._peer(name)
-            if name == self.situation.me or name not in self.situation.priorities:
-                continue
-            if peer.leaving(now):
-                continue
-            if name in record.members:
-                if now - max(peer.heard, self._began) < timing.drop:
-                    wanted.add(name)
-            elif now - peer.sent < timing.grant / 2:
-                wanted.add(name)
-        return frozenset(wanted)
 
     def _write_if_due(self, now: float) -> None:
         situation = self.situation
@@ -266,13 +157,14 @@ class Holder:
             situation.wake_by(soonest)
             return
         record = situation.claim(
-            self._wanted_members(now) if self.holding else situation.record.members
+            self.grants.wanted_members(now) if self.holding else situation.record.members
         )
         urgent = (
             not self.holding
             or (self._handover is not None and self._handover.target is None)
             or record != situation.record
-            or self._contested(now)
+            or situation.record.challenger is not None
+            or self.grants.lag(now)
         )
         due = soonest if urgent else self._last_write + timing.renew
         if now < due:
@@ -293,42 +185,28 @@ class Holder:
 
     # -- handing over -----------------------------------------------------------------------------
 
-    def _best(self, now: float) -> str | None:
-        """The member that should get the address: fit, heard, and not about to stop."""
-        peers = self._peers
-        fit = [
-            name
-            for name in self.situation.record.members
-            if name in self.situation.priorities
-            and peers.get(name, Peer()).granted_until > now
-            and peers[name].healthy
-            and not peers[name].leaving(now)
-        ]
-        ranked = self.situation.rank(fit, fit)
-        return ranked[0] if ranked else None
-
     def _wish(self, now: float) -> Handover | None:
         """Is there a reason to give the address away now?"""
         situation = self.situation
         if situation.leaving is not None:
-            return Handover(now, forced=True, target=self._best(now))
+            return Handover(now, forced=True, target=self.grants.best(now))
         if not situation.candidate:
-            return Handover(now, forced=True, target=self._best(now))
+            return Handover(now, forced=True, target=self.grants.best(now))
         if self.switchover is not None:
-            target = self.switchover[0] or self._best(now)
+            target = self.switchover[0] or self.grants.best(now)
             self.switchover = None
             if target is None:
                 return None
             return Handover(now, forced=False, target=target, asked=True)
         content = situation.healthy and not situation.failback
-        best = None if content or now < self._handover_not_before else self._best(now)
+        best = None if content or now < self._handover_not_before else self.grants.best(now)
         if best is None:
             return None
         if not situation.healthy:
             return Handover(now, forced=False, target=best)
         if situation.priorities[best] <= situation.priorities[situation.me]:
             return None
-        ripe = self._peers[best].healthy_since + situation.timing.settle
+        ripe = self.grants.of(best).healthy_since + situation.timing.settle
         if now < ripe:
             situation.wake_by(ripe)
             return None
@@ -356,13 +234,13 @@ class Holder:
         handover = self._handover
         if handover.decided:
             return
-        if not handover.forced and now - handover.since > HANDOVER_PATIENCE:
+        if not handover.forced and now - handover.since > PATIENCE:
             self._abandon(now)
             return
         if handover.target is None:
             ready = self.confirmed_at >= handover.since
         else:
-            target = self._peer(handover.target)
+            target = self.grants.of(handover.target)
             if not (target.healthy or handover.asked or handover.forced):
                 # What made us unfit may have made it unfit too, and told us first.
                 self._handover = None
@@ -376,7 +254,7 @@ class Holder:
 
     def _abandon(self, now: float) -> None:
         self._handover = None
-        self._handover_not_before = now + 2 * HANDOVER_PATIENCE
+        self._handover_not_before = now + 2 * PATIENCE
 
     def _hand_over(self, now: float) -> None:
         situation, handover = self.situation, self._handover
@@ -384,10 +262,10 @@ class Holder:
         if situation.register.in_flight is not None or situation.read_pending:
             return
         target = handover.target
-        usable = target is not None and self._peer(target).granted_until > now
+        usable = target is not None and self.grants.of(target).granted_until > now
         if not usable and not situation.excluded:
-            target = self._best(now)
-        late = now - handover.since > HANDOVER_PATIENCE
+            target = self.grants.best(now)
+        late = now - handover.since > PATIENCE
         if not handover.forced and (target is None or late):
             # Nobody can take it any more: have it again, by a write at the same epoch.
             self._abandon(now)
@@ -418,4 +296,4 @@ class Holder:
         )
         situation.remember(record.epoch)
         name = self._write(Purpose.HAND_OVER, record, now, situation.timing.challenge)
-        self._vouchers[name] = self._peer(target).sequence
+        self._vouchers[name] = self.grants.of(target).sequence

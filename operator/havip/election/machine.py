@@ -125,10 +125,10 @@ class Election:
                     self._role.heartbeat(sender, message, now)
             case Grant():
                 if isinstance(role, Holder):
-                    role.granted(sender, message, now)
+                    role.grants.granted(sender, message, now)
             case Farewell():
                 if isinstance(role, Holder):
-                    role.farewell(sender, message, now)
+                    role.grants.farewell(sender, message, now)
             case HandedOver():
                 self._take_over_from(sender, message, now)
 
