@@ -44,8 +44,9 @@ sim-cloud: ## Let the controller die, and the cloud fail it, at every call; REPL
 	@$(SETUP) environment
 	@PYTHONHASHSEED=0 PYTHONPATH=operator:. $(IN)/python -m tests.lives $(if $(REPLAY),--replay "$(REPLAY)") $(ARGS)
 
-scale: setup ## Have fifty HaVips made, and compare the time with the least that it can take
+scale: setup ## Have fifty HaVips made; compare the time with the least it can take, and weigh the controller
 	@PYTHONPATH=operator:e2e:. $(IN)/python -m tests.controller.scale $(ARGS)
+	@PYTHONPATH=operator:e2e:. $(IN)/python -m tests.controller.footprint
 
 image: ## Build the images of agent and controller here, without a registry, as root
 	@$(SETUP) environment images

@@ -188,17 +188,22 @@ def prepare(cluster: Cluster) -> None:
 
 def create_all(cluster: Cluster) -> None:
     for number in range(HAVIPS):
-        cluster.havip(
-            f"h{number}",
-            members={"nodeSelector": {"group": f"g{number % GROUPS}"}},
-            eip={"allocate": {}},
-            routes=[
-                {
-                    "routeTableId": f"vtb-{number % TABLES}",
-                    "destination": f"10.{100 + number}.0.0/16",
-                }
-            ],
-        )
+        create(cluster, number)
+
+
+def create(cluster: Cluster, number: int) -> None:
+    """Create the HaVip of a number, with members, an EIP and a route of its own."""
+    cluster.havip(
+        f"h{number}",
+        members={"nodeSelector": {"group": f"g{number % GROUPS}"}},
+        eip={"allocate": {}},
+        routes=[
+            {
+                "routeTableId": f"vtb-{number % TABLES}",
+                "destination": f"10.{100 + number}.0.0/16",
+            }
+        ],
+    )
 
 
 def how_many(cluster: Cluster) -> Counter[str]:

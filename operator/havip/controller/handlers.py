@@ -72,7 +72,8 @@ def registry_for(world: World, reconciler: Reconciler, services: Services) -> ko
     """Return the handlers.
 
     All watches fill indexes: kopf fills every index before it calls any handler, so no HaVip is
-    looked at while the nodes are known in part, and no Service while the HaVips are.
+    looked at while the nodes are known in part, and no Service while the HaVips are. There is
+    always something that it calls one for: a cluster has nodes.
     """
     registry = kopf.OperatorRegistry()
 
@@ -111,7 +112,6 @@ def registry_for(world: World, reconciler: Reconciler, services: Services) -> ko
     watch(names.GROUP, names.HAVIPCLASS_PLURAL, saw_class)
     watch(names.GROUP, names.HAVIPNODE_PLURAL, saw_agent)
     watch("", "nodes", saw_node)
-    watch("", "services", services.saw_service)
 
     @kopf.index(names.GROUP, names.HAVIP_PLURAL, id="saw-havips", registry=registry)
     async def havip_appeared(body: kopf.Body, **_: object) -> None:

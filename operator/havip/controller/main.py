@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from kubernetes import client
-
+from havip.api.names import LABEL_UID
 from havip.cloud.alibaba import AlibabaCloud
 from havip.cloud.call import Observer, ignore
 from havip.cloud.credentials import CredentialSource
@@ -31,12 +30,12 @@ from havip.controller.elector import Elector, KubernetesLease
 from havip.controller.finalizers import Finalizers
 from havip.controller.health import STALE_TICK_SECONDS, Pulse, serve
 from havip.controller.kube import Json, Kube, load_client
-from havip.controller.leases import LeaseWatch
 from havip.controller.metrics import Ears, readings
 from havip.controller.poller import Pace
 from havip.controller.reconcile import Reconciler, Surroundings
 from havip.controller.register import Registers
 from havip.controller.services.workers import Services
+from havip.controller.watch import Saw, Watch
 from havip.controller.world import World
 from havip.metrics import Reading, States
 
@@ -186,7 +185,8 @@ class Controller:
             world, kube, self._pace, tell=handlers.tell, may_act=self._elector.valid
         )
         registry = handlers.registry_for(world, self._reconciler, services)
-        follow_leases(load_client(), self._namespace, world, self._reconciler, stop)
+        follow_leases(self._namespace, world, self._reconciler, stop)
+        follow("/api/v1/services", services.heard, world.services_known, stop)
         try:
             await handlers.operate(registry, stop, self._pulse)
         finally:
@@ -194,32 +194,38 @@ class Controller:
 
 
 def follow_leases(
-    api: client.ApiClient,
-    namespace: str,
-    world: World,
-    reconciler: Reconciler,
-    stop: threading.Event,
+    namespace: str, world: World, reconciler: Reconciler, stop: threading.Event
 ) -> None:
-    """Start the watch of the registers; what it sees is taken note of in this event loop."""
-    loop = asyncio.get_running_loop()
+    """Start the watch of the registers: the Leases of HaVips, and no others."""
 
     def saw(lease: Json, gone: bool) -> None:
         uid = world.saw_lease(lease, gone=gone)
         if uid:
             reconciler.wake([uid])
 
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    follow(path, saw, world.registers_known, stop, labelled=LABEL_UID)
+
+
+def follow(
+    path: str, saw: Saw, known: asyncio.Event, stop: threading.Event, *, labelled: str = ""
+) -> None:
+    """Start a watch; what it sees is taken note of in this event loop."""
+    loop = asyncio.get_running_loop()
+
     def handed_over(note: Callable[..., None], *arguments: object) -> None:
         # The loop may be closed already when the process ends.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(note, *arguments)
 
-    watch = LeaseWatch(
-        api,
-        namespace,
+    watch = Watch(
+        load_client(),
+        path,
         functools.partial(handed_over, saw),
-        functools.partial(handed_over, world.registers_known.set),
+        functools.partial(handed_over, known.set),
+        labelled=labelled,
     )
-    threading.Thread(target=watch.run, args=(stop,), name="registers", daemon=True).start()
+    threading.Thread(target=watch.run, args=(stop,), name=path, daemon=True).start()
 
 
 def surroundings(

@@ -32,6 +32,8 @@ class World:
         """By uid of the HaVip."""
         self.registers_known = asyncio.Event()
         """Set once the registers were listed; before, a missing one means nothing."""
+        self.services_known = asyncio.Event()
+        """The same of the Services."""
         self._nodes: dict[str, Body] = {}
         self._agents: dict[str, HaVipNodeStatus] = {}
         self._facts: dict[str, NodeFacts] = {}

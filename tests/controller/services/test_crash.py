@@ -124,6 +124,7 @@ async def controller(shop: Shop, death: Death) -> AsyncIterator[None]:
             for uid in known.keys() - now.keys():
                 services.saw_service({"metadata": {"uid": uid}}, gone=True)
             known = now
+            world.services_known.set()
             services.stir()
             await asyncio.sleep(0.02)
 

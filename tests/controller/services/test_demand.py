@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 from kubernetes import client
 
 from havip.api.havip import HaVip
@@ -24,6 +26,29 @@ def version(number: int, **facts: Any) -> dict[str, Any]:
     body = service(**facts).to_json()
     body["metadata"]["resourceVersion"] = str(number)
     return body
+
+
+@pytest.mark.parametrize("first", ["Services", "the rest"])
+async def test_no_service_is_looked_at_while_anything_is_known_in_part(first: str) -> None:
+    looked = asyncio.Event()
+
+    def may_act() -> bool:
+        looked.set()
+        return False
+
+    world, kube = World(), Kube(client.ApiClient())
+    seen = Services(world, kube, Pace(), tell=lambda *_: None, may_act=may_act)
+    become_known = [world.services_known.set, seen.stir]
+    one, other = become_known if first == "Services" else reversed(become_known)
+
+    one()
+    seen.heard(version(9), gone=False)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not looked.is_set()
+
+    other()
+    await looked.wait()
 
 
 async def test_what_a_write_made_does_not_hide_what_the_watch_brought_meanwhile() -> None:

@@ -1,6 +1,13 @@
 """Alibaba Cloud behind the port, through the official SDK. No other package imports the SDK."""
 
+# ruff: noqa: E402 -- what is to be loaded on demand must be so before anything imports it.
+
 from concurrent.futures import Executor
+
+from havip.cloud.alibaba.demand import load_on_demand
+
+load_on_demand("alibabacloud_ecs20140526.models")
+load_on_demand("alibabacloud_vpc20160428.models")
 
 from havip.cloud.alibaba.account import Account
 from havip.cloud.alibaba.connection import Connection, Endpoints, Timeouts

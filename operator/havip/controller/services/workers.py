@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +48,8 @@ class Services:
     """All workers, and what they share. What is seen is noted at once; ``stir`` starts the work.
 
     Nothing is started before the first ``stir``: with the HaVips known in part, a Service would
-    seem to have none.
+    seem to have none. And no worker looks before the Services are known: a HaVip would seem to be
+    asked for by fewer than it is.
     """
 
     def __init__(
@@ -69,11 +71,19 @@ class Services:
         self.made: dict[str, HaVip] = {}
         """By uid: HaVips that were made and not yet seen."""
         self._tell = tell
+        self._context: Context | None = None
+        """That of the first ``stir``, in which all workers run: events are posted by way of it."""
         self._touched: set[Group | str] = set()
         self._workers: dict[Group | str, Rounds] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- what is seen
+
+    def heard(self, body: Mapping[str, Any], gone: bool) -> None:
+        """Take note of what the watch brought of a Service, and have it looked at."""
+        self.saw_service(body, gone)
+        if self._context is not None:
+            self.stir()
 
     def saw_service(self, body: Mapping[str, Any], gone: bool) -> None:
         """Take note of a Service."""
@@ -112,6 +122,8 @@ class Services:
 
     def stir(self) -> None:
         """Wake the workers of all that was touched since, and start those that are missing."""
+        if self._context is None:
+            self._context = copy_context()
         touched, self._touched = self._touched, set()
         for key in touched:
             worker = self._workers.get(key)
@@ -124,9 +136,14 @@ class Services:
 
     def _start(self, key: Group | str, worker: Rounds) -> None:
         self._workers[key] = worker
-        task = asyncio.create_task(worker.run(), name=f"service {key}")
+        context = None if self._context is None else self._context.copy()
+        task = asyncio.create_task(self._work(worker), name=f"service {key}", context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, worker: Rounds) -> None:
+        await self.world.services_known.wait()
+        await worker.run()
 
     def ended(self, key: Group | str) -> None:
         """Forget a worker that has nothing more to do."""
