@@ -52,9 +52,9 @@ class Listed(Generic[T]):
         return (self._own or error) if error else None
 
     @property
-    def unneeded(self) -> bool:
-        """Whether the HaVip said of no need for this listing."""
-        return self._poller is None
+    def started(self) -> float:
+        """When ``latest`` began, on the monotonic clock; minus infinity before there is one."""
+        return self.latest.started if self.latest else float("-inf")
 
     def recent(self, since: float, most: int) -> tuple[Snapshot[T], ...]:
         """Return the last listings that the HaVip may rely on. See ``Poller.recent``."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from havip.api.havip import HaVip, MemberState, MemberType
 from havip.cloud.port import (
     EipFacts,
     HaVipFacts,
@@ -94,3 +95,39 @@ class Needs:
         possible |= {routes(each) for each in self.route_tables}
         possible |= {network_interfaces(each) for each in self.v_switches}
         return frozenset(each for each in possible if self.of(each))
+
+
+def needs_of(
+    havip: HaVip,
+    mine: HaVipFacts | None,
+    v_switch_id: str,
+    *,
+    unplaced: frozenset[str],
+    tables: frozenset[str],
+) -> Needs:
+    """Tell what a HaVip needs, of its counterpart ``mine`` in the cloud too.
+
+    ``unplaced`` are instances whose vSwitch nobody knows, ``tables`` route tables that it needs
+    besides those that it names.
+    """
+    spec, status = havip.spec, havip.status
+    deleting = havip.metadata.deletion_timestamp is not None
+    eips = {status.eip.allocation_id} if status.eip and status.eip.allocation_id else set()
+    if status.eip and status.eip.former:
+        eips.add(status.eip.former)
+    if spec.eip and spec.eip.allocation_id:
+        eips.add(spec.eip.allocation_id)
+    named = {each.route_table_id for each in spec.routes}
+    named |= {each.route_table_id for each in status.routes}
+    if status.adopted and deleting:
+        named |= {each.split(" ")[0] for each in status.adopted.routes}
+    by_card = spec.members.type is MemberType.NETWORK_INTERFACE
+    members = {each.instance_id for each in status.members if each.state is MemberState.ASSOCIATED}
+    return Needs(
+        eips=frozenset(eips),
+        eip_addresses=mine.associated_eip_addresses if mine and deleting else frozenset(),
+        allocates=bool((spec.eip and spec.eip.allocate) or status.eip),
+        route_tables=tables | named,
+        v_switches=frozenset({v_switch_id} if by_card else ()),
+        instances=(unplaced | members) - {""},
+    )

@@ -26,6 +26,7 @@ class Setbacks:
 
     def __init__(self, backoff: float) -> None:
         self._backoff = backoff
+        self._basis: tuple[object, ...] = ()
         self._known: dict[str, _Setback] = {}
 
     def note(self, subject: str, error: HaVipError, now: float, pause: float = 0.0) -> None:
@@ -39,9 +40,11 @@ class Setbacks:
         """Take note of a success."""
         self._known.pop(subject, None)
 
-    def reset(self) -> None:
-        """Forget all: the object, its class or its credentials changed."""
-        self._known.clear()
+    def rest_on(self, *basis: object) -> None:
+        """Forget all when what every try rests on changed: the object, its class, its account."""
+        if basis != self._basis:
+            self._basis = basis
+            self._known.clear()
 
     def told(self) -> dict[str, HaVipError]:
         """Return the errors to speak of, by subject."""

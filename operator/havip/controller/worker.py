@@ -20,6 +20,7 @@ from havip.controller.clock import Clock
 from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
+from havip.controller.freshness import Freshness
 from havip.controller.kube import Kube, KubernetesError, path_of
 from havip.controller.needs import routes
 from havip.controller.observe import Observation
@@ -79,6 +80,7 @@ class Worker:
         self._around = around
         self._executor = Executor(uid)
         self._setbacks = Setbacks(around.pace.backoff)
+        self._freshness = Freshness(uid)
         self._observer = Observer(
             uid,
             around.world,
@@ -86,6 +88,7 @@ class Worker:
             around.cluster_id,
             around.pace,
             self._setbacks,
+            self._freshness,
             around.clock,
         )
         self._reported: HaVipStatus | None = None
@@ -142,15 +145,15 @@ class Worker:
         await self._report(havip, status(seen, planned))
         if not self._around.may_act():
             return self._around.pace.settle
-        if planned.done and self._observer.all_fresh():
+        if planned.done and self._freshness.all_fresh():
             await self._finish(havip, planned)
             return None
         await self._keep_register(seen, planned)
-        if planned.step is not None and self._observer.fresh(planned.step):
+        if planned.step is not None and self._freshness.fresh(planned.step):
             await self._execute(seen, planned.step)
-        self._observer.want_fresh()
+        self._freshness.want_fresh()
         for listing in planned.watch:
-            self._observer.want(listing)
+            self._freshness.want(listing)
         if planned.retry_seconds is not None:
             self._look_again(planned.retry_seconds)
         if planned.trouble is not None:
@@ -198,9 +201,9 @@ class Worker:
         if isinstance(step, Unassociate) and step.fencing and not await self._unwritten(seen):
             # Somebody lives after all. What changed in the register wakes us.
             return
-        if isinstance(step, CreateRoute | DeleteRoute) and not self._observer.has_turn(step):
+        if isinstance(step, CreateRoute | DeleteRoute) and not self._freshness.has_turn(step):
             # Another HaVip was quicker, while we wrote the status. The next listing wakes us.
-            self._observer.want(routes(step.route_table_id))
+            self._freshness.want(routes(step.route_table_id))
             return
         try:
             await self._call(account, step)
@@ -220,7 +223,7 @@ class Worker:
             told = mended(havip, step)
             if told is not None:
                 self._tell(told)
-        self._observer.changed(step)
+        self._freshness.changed(step, self._around.clock.monotonic())
 
     async def _call(self, account: Account, step: Step) -> None:
         if not isinstance(step, CreateRoute | DeleteRoute):
@@ -239,7 +242,7 @@ class Worker:
     # -- register, end
 
     async def _keep_register(self, seen: Observation, planned: Plan) -> None:
-        if seen.deleting or seen.mine is None or seen.trouble or not self._observer.all_fresh():
+        if seen.deleting or seen.mine is None or seen.trouble or not self._freshness.all_fresh():
             return
         register = seen.register
         if register is None:
