@@ -6,7 +6,7 @@ ARGS   ?=
 SEEDS  ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e rights lint sim sim-cloud scale image audit lab lab-down crds \
+.PHONY: help setup demo test e2e rights lint sim sim-cloud scale image audit lab cluster lab-down crds \
 	chart policies metrics dashboard
 
 help: ## List these targets
@@ -56,9 +56,13 @@ audit: ## List what the images are made of (SBOM) and look for known holes in it
 	@PYTHONPATH=e2e $(PYTHON) -m audit
 
 lab: setup ## Start a cluster on this machine that stays up, and print what to try
-	@PYTHONPATH=e2e $(IN)/python -m lab.standing up $(ARGS)
+	@PYTHONPATH=e2e $(IN)/python -m lab.standing lab
 
-lab-down: ## End the cluster that `make lab` started
+cluster: setup ## Start a whole cluster that stays up, without the operator: install it yourself
+	@$(SETUP) cluster
+	@PYTHONPATH=e2e $(IN)/python -m lab.standing cluster
+
+lab-down: ## End what `make lab` or `make cluster` started
 	@PYTHONPATH=e2e $(IN)/python -m lab.standing down
 
 crds: ## Write crds/*.yaml anew from the models in havip.api

@@ -1,6 +1,7 @@
 """What an agent costs its node: resident memory and processor time with some HaVips at rest.
 
     python -m lab.footprint --havips 5 --seconds 30
+    python -m lab.footprint --elsewhere 45    in a cluster with so many HaVips of other nodes
     python -m lab.footprint --slices 300      each HaVip follows a Service, in a cluster with so
                                               many EndpointSlices of other Services
 
@@ -30,12 +31,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lab.footprint")
     parser.add_argument("--havips", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long to measure")
+    parser.add_argument("--elsewhere", type=int, default=0, help="HaVips of other nodes")
     parser.add_argument("--slices", type=int, default=0, help="EndpointSlices of other Services")
     options = parser.parse_args()
     names = [f"havip{number}" for number in range(1, options.havips + 1)]
     with Lab() as lab:
         if options.slices:
             lab.kubectl("create", "-f", "-", input=json.dumps(others(options.slices)))
+        for number in range(options.elsewhere):
+            lab.apply_havip(f"other{number}", members={"nodeSelector": {"elsewhere": "true"}})
         for name in names:
             if options.slices:
                 follow_service(lab, name, "Balanced")
@@ -50,7 +54,8 @@ def main() -> int:
         time.sleep(options.seconds)
         elapsed = time.monotonic() - began
         table = Table("agent of", "holds", "resident", "processor")
-        table.title = f"{len(names)} HaVips, profile Balanced, {elapsed:.0f} s at rest"
+        among = f" of {len(names) + options.elsewhere}" if options.elsewhere else ""
+        table.title = f"{len(names)}{among} HaVips, profile Balanced, {elapsed:.0f} s at rest"
         within = True
         for node in lab.nodes:
             memory = lab.agent(node).resident_mebibytes()

@@ -1,7 +1,8 @@
-"""`make lab` and `make lab-down`: a lab that stays up behind the prompt.
+"""`make lab`, `make cluster` and `make lab-down`: a lab that stays up behind the prompt.
 
-python -m lab.standing up      start it, say what to try, return
-python -m lab.standing down    end it
+python -m lab.standing lab        start one with the operator in it, say what to try, return
+python -m lab.standing cluster    the same with kubelets, for whoever wants to install the operator
+python -m lab.standing down       end it
 """
 
 from __future__ import annotations
@@ -14,57 +15,78 @@ import sys
 import time
 from pathlib import Path
 
+from lab import images
+from lab.binaries import BinariesMissingError, find_or_build_helm
 from lab.cluster import Lab, LabError
 from lab.fleet import MANIFESTS, ROOT, ProgramEndedError
 from lab.kubectl import ControlPlaneError, kubectl_program
 from lab.network import NetworkError, enter
 from lab.progress import step
+from lab.whole.cgroups import CgroupError
+from lab.whole.cluster import WholeCluster
+from lab.whole.node import NodeError
 
 FOLDER = ROOT / ".lab" / "standing"
 PID_FILE = FOLDER / "pid"
 READY_FILE = FOLDER / "ready"
 LOG_FILE = FOLDER / "log"
-START_SECONDS = 240
-STOP_SECONDS = 30
+START_SECONDS = 600
+STOP_SECONDS = 60
+KINDS = {"lab": "about 15 s", "cluster": "about 1 min, and 3 more where no image was built before"}
+TROUBLES = (
+    LabError,
+    NodeError,
+    CgroupError,
+    ControlPlaneError,
+    NetworkError,
+    ProgramEndedError,
+    BinariesMissingError,
+    images.ImageError,
+)
 
 
-def up() -> int:
-    """Start the lab in a process of its own and return once it is ready."""
+def up(kind: str) -> int:
+    """Start a lab of this kind in a process of its own and return once it is ready."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     if _keeper() is not None:
-        print("the lab is up already: `make lab-down` ends it\n")
-        print(_instructions())
+        print(f"a lab is up already: `make lab-down` ends it\n\n{READY_FILE.read_text()}")
         return 0
     READY_FILE.unlink(missing_ok=True)
     with LOG_FILE.open("w") as log:
         keeper = subprocess.Popen(
-            [sys.executable, "-m", "lab.standing", "keep"],
+            [sys.executable, "-m", "lab.standing", "keep", kind],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    with step("starting the lab", "about 15 s"):
+    with step(f"starting the {kind}", KINDS[kind]):
         deadline = time.monotonic() + START_SECONDS
         while not READY_FILE.exists() and keeper.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
     if not READY_FILE.exists():
         keeper.terminate()
-        print(f"the lab did not come up:\n{LOG_FILE.read_text()}", file=sys.stderr)
+        print(f"the {kind} did not come up:\n{LOG_FILE.read_text()}", file=sys.stderr)
         return 1
-    print(_instructions())
+    print(READY_FILE.read_text())
     return 0
 
 
-def keep() -> int:
+def keep(kind: str) -> int:
     """Keep a lab up until SIGTERM; the process that `up` leaves behind."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     PID_FILE.write_text(str(os.getpid()))
     try:
-        with Lab():
-            READY_FILE.touch()
-            signal.pause()
-    except (LabError, ControlPlaneError, NetworkError, ProgramEndedError) as trouble:
+        if kind == "lab":
+            with Lab() as lab:
+                _say_ready(_told_of_lab(lab))
+            return 0
+        archives = [images.build(program) for program in images.PROGRAMS]
+        with WholeCluster() as cluster:
+            for archive in archives:
+                cluster.load(archive)
+            _say_ready(_told_of_cluster(cluster))
+    except TROUBLES as trouble:
         print(trouble, file=sys.stderr)
         return 1
     finally:
@@ -85,7 +107,7 @@ def down() -> int:
             print(f"the lab (process {keeper}) does not end", file=sys.stderr)
             return 1
         time.sleep(0.1)
-    print("the lab is down; its logs are in .lab/run/logs")
+    print("the lab is down; its logs are in .lab")
     return 0
 
 
@@ -99,14 +121,46 @@ def _keeper() -> int | None:
     return None
 
 
-def _instructions() -> str:
+def _say_ready(told: str) -> None:
+    """Let `up` print this and return; wait for the signal to end."""
+    unfinished = READY_FILE.with_suffix(".new")
+    unfinished.write_text(told)
+    unfinished.rename(READY_FILE)
+    signal.pause()
+
+
+def _access(kubeconfig: Path) -> str:
+    return f"""\
+  export KUBECONFIG={kubeconfig}
+  alias kubectl={kubectl_program()}"""
+
+
+def _told_of_cluster(cluster: WholeCluster) -> str:
+    manifests, client = MANIFESTS.relative_to(ROOT), " ".join(enter("client"))
+    return f"""\
+The cluster is up: three nodes with kubelets, a client and a simulated cloud. The operator is not
+in it; its images are on the nodes.
+
+{_access(cluster.plane.admin_kubeconfig)}
+  alias helm={find_or_build_helm()}
+
+Install the operator as docs/install.md says, with what this cloud needs, then go on as Helm says:
+
+  helm install havip charts/havip-operator --namespace havip-system --create-namespace \\
+    --values {manifests}/values.yaml
+  kubectl apply -f {manifests}/class.yaml           a class for this cloud, and its key
+  {client} curl -s http://10.77.0.x/
+                                                     an address, asked by a client of the VPC
+
+Logs: .lab/cluster. `make lab-down` ends it."""
+
+
+def _told_of_lab(lab: Lab) -> str:
     client, node = " ".join(enter("client")), "node1"
-    kubeconfig = ROOT / ".lab" / "run" / "controlplane" / "admin.kubeconfig"
     return f"""\
 The lab is up: three nodes, a controller, a client and a simulated cloud.
 
-  export KUBECONFIG={kubeconfig}
-  alias kubectl={kubectl_program()}
+{_access(lab.plane.admin_kubeconfig)}
 
 Things to try:
 
@@ -123,4 +177,10 @@ Logs: .lab/run/logs. `make lab-down` ends it."""
 
 
 if __name__ == "__main__":
-    sys.exit({"up": up, "keep": keep, "down": down}[sys.argv[1]]())
+    match sys.argv[1:]:
+        case ["keep", kind]:
+            sys.exit(keep(kind))
+        case ["down"]:
+            sys.exit(down())
+        case [kind]:
+            sys.exit(up(kind))

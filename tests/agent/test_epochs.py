@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from havip.agent.epochs import Epochs
+from havip.agent.epochs import Epochs, Memory
 
 UID = "8c0a4b1e-0000-4000-8000-000000000001"
 
@@ -34,6 +34,32 @@ def test_a_forgotten_havip_leaves_no_file(tmp_path: Path) -> None:
     epochs.forget(UID)
     epochs.forget(UID)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_epoch_is_on_the_disk_once_it_is_said_to_be_kept(tmp_path: Path) -> None:
+    epochs = Epochs(tmp_path)
+    memory = Memory(epochs, UID)
+    for epoch in (7, 8):
+        await memory.keep(epoch)
+        assert await memory.kept()
+        assert epochs.recall(UID) == epoch
+
+
+async def test_where_the_disk_takes_nothing_an_epoch_is_not_kept_until_it_does(
+    tmp_path: Path,
+) -> None:
+    folder, away = tmp_path / "state", tmp_path / "away"
+    epochs = Epochs(folder)
+    memory = Memory(epochs, UID)
+    folder.rename(away)
+    folder.write_text("no folder")
+    await memory.keep(7)
+    assert not await memory.kept()
+    assert memory.failures == 2
+    folder.unlink()
+    away.rename(folder)
+    assert await memory.kept()
+    assert epochs.recall(UID) == 7
 
 
 def test_a_uid_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:

@@ -6,10 +6,15 @@ the node dies.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import os
 import re
 from pathlib import Path
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,128}")
 _LIFE: Final = "life"
@@ -60,6 +65,51 @@ class Epochs:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+class Memory:
+    """The epoch of one HaVip on its way to the disk, which nobody waits for before they must."""
+
+    def __init__(self, epochs: Epochs, uid: str) -> None:
+        """Remember nothing yet."""
+        self.failures = 0
+        self._epochs = epochs
+        self._uid = uid
+        self._owed: int | None = None
+        """An epoch that the disk has not taken."""
+        self._writing: asyncio.Task[None] | None = None
+
+    async def keep(self, epoch: int) -> None:
+        """Begin to keep an epoch, once the one before is through."""
+        await self._written()
+        self._owed = epoch
+        self._writing = asyncio.create_task(asyncio.to_thread(self._write, epoch))
+
+    async def kept(self) -> bool:
+        """Tell whether the last epoch would be known after a restart; try once more if not."""
+        await self._written()
+        if self._owed is not None:
+            await asyncio.to_thread(self._write, self._owed)
+        return self._owed is None
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+            self._writing = None
+
+    def _write(self, epoch: int) -> None:
+        try:
+            self._epochs.remember(self._uid, epoch)
+        except OSError as error:
+            self.failures += 1
+            log.error("%s: cannot keep the epoch: %s", self._uid, error)
+            # A file that is behind would be trusted after a restart; without one the register
+            # is read first.
+            with contextlib.suppress(OSError):
+                self._epochs.forget(self._uid)
+                self._owed = None
+        else:
+            self._owed = None
 
 
 def _checked(uid: str) -> str:

@@ -8,7 +8,6 @@ is sent. Reads and writes themselves run beside it and come back as events.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Coroutine
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from havip.agent.epochs import Memory
 from havip.agent.health import Checks
 from havip.agent.kube import KubeError, Object
 from havip.agent.measures import REGISTER_CALLS
@@ -77,9 +77,8 @@ class Keeper:
         """When the register last answered."""
         self.last_tick = node.clock()
         self._failures = 0
-        self._unkept: int | None = None
-        """An epoch that the disk has not taken: until it does, we promise and claim nothing."""
-        self._remembering: asyncio.Task[None] | None = None
+        self._memory = Memory(node.epochs, assignment.uid)
+        """Until it has kept an epoch, we promise and claim nothing by it."""
         self._node = node
         self._healthy: bool | None = None
         self._candidates: dict[str, int] | None = None
@@ -121,7 +120,7 @@ class Keeper:
     @property
     def failures(self) -> int:
         """How often something failed that should not."""
-        return self._failures + self.possession.failures
+        return self._failures + self._memory.failures + self.possession.failures
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -277,7 +276,7 @@ class Keeper:
 
     async def _perform(self, action: Action | Settle) -> None:
         match action:
-            case Send() | Write() if not await self._epoch_kept():
+            case Send() | Write() if not await self._memory.kept():
                 if isinstance(action, Write):
                     self.handle(Answered(action.record.write, Outcome.REFUSED))
             case Send(to, message):
@@ -295,43 +294,13 @@ class Keeper:
             case Write():
                 self._spawn(self._write(action))
             case RememberEpoch(epoch):
-                await self._remembered()
-                self._unkept = epoch
-                # An address that is ours by now does not wait for the disk.
-                self._remembering = self._spawn(asyncio.to_thread(self._remember, epoch))
+                await self._memory.keep(epoch)
             case Acquired():
                 self.possession.acquire(action)
                 self.tally.takeovers[action.reason] += 1
             case Left():
                 log.info("%s: left", self._name)
                 self.left.set()
-
-    async def _epoch_kept(self) -> bool:
-        """Tell whether what we say now would be known after a restart; try once more if not."""
-        await self._remembered()
-        if self._unkept is not None:
-            await asyncio.to_thread(self._remember, self._unkept)
-        return self._unkept is None
-
-    async def _remembered(self) -> None:
-        if self._remembering is not None:
-            await asyncio.wait([self._remembering])
-            self._remembering = None
-
-    def _remember(self, epoch: int) -> None:
-        uid = self.assignment.uid
-        try:
-            self._node.epochs.remember(uid, epoch)
-        except OSError as error:
-            self._failures += 1
-            log.error("%s: cannot keep the epoch: %s", self._name, error)
-            # A file that is behind would be trusted after a restart; without one the register
-            # is read first.
-            with contextlib.suppress(OSError):
-                self._node.epochs.forget(uid)
-                self._unkept = None
-        else:
-            self._unkept = None
 
     # -- the register -----------------------------------------------------------------------------
 
@@ -366,11 +335,10 @@ class Keeper:
     def _name(self) -> str:
         return f"{self.assignment.namespace}/{self.assignment.name}"
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=self._name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
