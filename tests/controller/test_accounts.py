@@ -87,9 +87,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def cluster(
-    plane: ControlPlane, kubeconfig: Path, tmp_path: Path, clock: Clock
+    plane: ControlPlane, kubeconfig: Path, tmp_path: Path, standing: Cluster, clock: Clock
 ) -> Iterator[Cluster]:
     """A cluster whose cloud has two accounts; no controller."""
+    # It would look after these classes as well: both stand on one API server.
+    standing.stop_controllers()
     with cluster_with(plane, kubeconfig, tmp_path, topology=topology(), clock=clock) as cluster:
         cluster.secret("AK-SIM", "SK-SIM", name="one")
         cluster.secret("AK-SIM-2", "SK-SIM-2", name="one-more")
