@@ -11,25 +11,44 @@ from lab.whole.cluster import container_of
 from rehearsal.setting import MOVE_SECONDS, NAMESPACE, RELEASE, Setting
 
 HAVIPS = 5
+"""As many as the cloud allows an instance to be a member of."""
+IN_CLUSTER = 50
+"""As many as it allows a VPC."""
 AGENT_START_SECONDS, CONTROLLER_START_SECONDS = 1.0, 3.0
 AGENT_MEBIBYTES, CONTROLLER_MEBIBYTES = 64.0, 150.0
+MANY_SECONDS = 180.0
 AGENT_PORT, CONTROLLER_PORT = 9495, 8080
 
 Pod = dict[str, Any]
 
 
 def memory(setting: Setting) -> None:
-    """Measure both programs with some HaVips at rest."""
-    setting.stage.act(f"Resident memory with {HAVIPS} HaVips")
+    """Measure both programs with HaVips at rest: those of one instance, then those of a VPC."""
+    setting.stage.act(f"Resident memory with {HAVIPS} and {IN_CLUSTER} HaVips")
     cluster = setting.cluster
-    others = [f"further{number}" for number in range(1, HAVIPS)]
-    for name in others:
+    further = [f"further{number}" for number in range(1, HAVIPS)]
+    for name in further:
         cluster.apply_havip(name)
-    for name in others:
+    for name in further:
         cluster.wait_ready(name, MOVE_SECONDS)
         cluster.settle(name)
     setting.kubectl("get", "hv")
-    rows, worst = [], {}
+    _measure(setting, HAVIPS)
+    elsewhere = [f"elsewhere{number}" for number in range(HAVIPS, IN_CLUSTER)]
+    for name in elsewhere:
+        cluster.apply_havip(name, members={"nodeSelector": {"elsewhere": "true"}})
+
+    def made() -> bool:
+        path = "jsonpath={.items[*].status.address}"
+        return len(cluster.kubectl("get", "hv", "-o", path).split()) == IN_CLUSTER
+
+    cluster.until("all HaVips have addresses", made, MANY_SECONDS)
+    _measure(setting, IN_CLUSTER)
+    cluster.kubectl("delete", "hv", *further, *elsewhere, f"--timeout={MANY_SECONDS:.0f}s")
+
+
+def _measure(setting: Setting, havips: int) -> None:
+    cluster, rows, worst = setting.cluster, [], {}
     for component, bound in (("agent", AGENT_MEBIBYTES), ("controller", CONTROLLER_MEBIBYTES)):
         sizes = {
             pod["metadata"]["name"]: cluster.resident_mebibytes(pod)
@@ -37,12 +56,13 @@ def memory(setting: Setting) -> None:
         }
         rows += [[name, f"{size:.1f} MiB"] for name, size in sizes.items()]
         worst[component] = (max(sizes.values()), bound)
-    setting.stage.table(["pod", "resident"], rows)
+    setting.stage.table([f"with {havips} HaVips", "resident"], rows)
     for component, (size, bound) in worst.items():
         setting.stage.check(
-            f"the {component} has at most {bound:.0f} MiB", size <= bound, f"{size:.1f} MiB"
+            f"with {havips} HaVips the {component} has at most {bound:.0f} MiB",
+            size <= bound,
+            f"{size:.1f} MiB",
         )
-    cluster.kubectl("delete", "hv", *others, "--timeout=120s")
 
 
 def start(setting: Setting) -> None:
