@@ -144,13 +144,15 @@ in it; its images are on the nodes.
 {_access(cluster.plane.admin_kubeconfig)}
   alias helm={find_or_build_helm()}
 
-Install the operator as docs/install.md says, with what this cloud needs, then go on as Helm says:
+docs/install.md goes on from here ("On the cluster of `make cluster`"). In short:
 
   helm install havip charts/havip-operator --namespace havip-system --create-namespace \\
     --values {manifests}/values.yaml
-  kubectl apply -f {manifests}/class.yaml           a class for this cloud, and its key
-  {client} curl -s http://10.77.0.x/
-                                                     an address, asked by a client of the VPC
+  kubectl apply -f {manifests}/class.yaml     a class `lab` for this cloud, and its key
+  kubectl apply -f {manifests}/havip.yaml     a HaVip of that class
+  {client} curl -s http://10.77.0.128/
+                                                     asked by a client of the VPC: something must
+                                                     listen on the nodes, as install.md says
 
 Logs: .lab/cluster. `make lab-down` ends it."""
 

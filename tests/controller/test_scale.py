@@ -57,9 +57,11 @@ def test_fifty_havips_cost_no_more_describes_than_one(cluster: Cluster) -> None:
     assert writes == {"CreateHaVip": HAVIPS - 1, "AssociateHaVip": 3 * (HAVIPS - 1)}
 
     for_fifty = calls_in_a_while(cluster)
-    assert set(for_one) == set(for_fifty) == {"DescribeHaVips"}
-    # Two windows of the same rate may differ by the call at their edge.
-    assert abs(for_one["DescribeHaVips"] - for_fifty["DescribeHaVips"]) <= 1
+    assert for_one["DescribeHaVips"] > 1
+    # Two windows of the same rate may differ by the call at their edge. What is listed at a slower
+    # pace may fall into one of them only.
+    for action in for_one.keys() | for_fifty.keys():
+        assert abs(for_one[action] - for_fifty[action]) <= 1, action
 
     for number in range(HAVIPS):
         cluster.delete("HaVip", f"h{number}")

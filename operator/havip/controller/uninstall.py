@@ -29,6 +29,8 @@ def check() -> str:
     raise UserError(
         f"There are HaVips: {', '.join(found[:SHOWN])}{more}. Delete them and wait until they are"
         " gone, while the controller is there to clean up after them: kubectl delete havips"
-        " --all --all-namespaces. To leave them and what they have in the cloud behind, upgrade"
-        " the release with --set uninstall.force=true first."
+        " --all --all-namespaces. Then uninstall again. To keep the release, helm history shows the"
+        " number of its last revision, and helm rollback RELEASE NUMBER makes it that again. To"
+        " leave the HaVips and what they have in the cloud behind, roll back so, and helm upgrade"
+        " it with --reset-then-reuse-values --set uninstall.force=true before you uninstall."
     )

@@ -117,6 +117,14 @@ def test_a_class_that_is_gone_leaves_the_members_as_they_are() -> None:
     assert told(gone, ConditionType.ACCEPTED).reason == Reason.CLASS_NOT_FOUND
 
 
+def test_before_anybody_could_look_for_members_nothing_is_said_against_the_selector() -> None:
+    missing = NotFound("create the class", reason=Reason.CLASS_NOT_FOUND)
+    of = seen(havip(known=None), None, node(1), klass=None, cloud=None, trouble=missing)
+    members = told(of, ConditionType.MEMBERS_READY)
+    assert (str(members.status), members.reason) == ("Unknown", Reason.CLASS_NOT_FOUND)
+    assert "create the class" in members.message
+
+
 def test_what_went_with_the_havip_is_unsaid() -> None:
     of = replace(settled(), cloud=CloudView(absent=True))
     after_it = report(of)

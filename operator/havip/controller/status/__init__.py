@@ -102,8 +102,12 @@ def _verdicts(
     if _provisioned_is_known(seen, planned):
         verdicts[ConditionType.PROVISIONED] = _provisioned(seen, planned)
     going = Verdict(FALSE, Reason.DELETING, _why(planned)) if seen.deleting else None
-    verdicts[ConditionType.MEMBERS_READY] = going or members_ready(
-        after, ready, wanted, seen.setbacks.get(HA_VIP)
+    unknown = None
+    if planned.trouble is not None and wanted == 0 and planned.wanted is None:
+        # Nobody has looked for members yet, so nothing is wrong with the selector.
+        unknown = Verdict(UNKNOWN, planned.trouble.reason, str(planned.trouble))
+    verdicts[ConditionType.MEMBERS_READY] = (
+        going or unknown or members_ready(after, ready, wanted, seen.setbacks.get(HA_VIP))
     )
     verdicts[ConditionType.HELD] = held(seen, after.holder)
     verdicts[ConditionType.CONSISTENT] = going or consistent(seen, after)
