@@ -17,7 +17,7 @@ from havip.api.names import API_VERSION, HAVIPCLASS_PLURAL
 from havip.controller.accounts import Account, Accounts
 from havip.controller.classstatus import ClassSight, class_status
 from havip.controller.events import News
-from havip.controller.kube import Kube, KubernetesError
+from havip.controller.kube import Kube, KubernetesError, replacing
 from havip.controller.needs import HA_VIPS
 from havip.controller.poller import Pace
 from havip.controller.secrets import FRESH_SECONDS
@@ -178,11 +178,7 @@ class ClassWorker:
         try:
             await self._around.kube.patch(
                 f"/apis/{API_VERSION}/{HAVIPCLASS_PLURAL}/{self._name}/status",
-                [
-                    # The name may have been given to another object since.
-                    {"op": "test", "path": "/metadata/uid", "value": self.uid},
-                    {"op": "add", "path": "/status", "value": after.to_json()},
-                ],
+                replacing("/status", after.to_json(), uid=self.uid),
             )
         except KubernetesError as error:
             if error.status == 404:

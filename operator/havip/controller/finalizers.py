@@ -9,7 +9,7 @@ from typing import Any
 
 from havip.api.havip import HaVip
 from havip.api.names import FINALIZER
-from havip.controller.kube import Kube, KubernetesError, path_of
+from havip.controller.kube import Kube, KubernetesError, path_of, replacing
 
 CONFLICTS = (409, 422)
 """The object changed in between: a stale version, or a failed ``test`` of a patch."""
@@ -53,9 +53,5 @@ class Finalizers:
     async def _set(self, havip: HaVip, version: str, wanted: list[str]) -> dict[str, Any]:
         return await self._kube.patch(
             path_of(havip),
-            [
-                {"op": "test", "path": "/metadata/uid", "value": havip.metadata.uid},
-                {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-                {"op": "add", "path": "/metadata/finalizers", "value": wanted},
-            ],
+            replacing("/metadata/finalizers", wanted, uid=havip.metadata.uid, version=version),
         )

@@ -41,6 +41,17 @@ class KubernetesError(Unavailable):
         self.causes = dict(causes or {})
 
 
+def replacing(field: str, value: object, *, uid: str, version: str = "") -> list[Mapping[str, Any]]:
+    """Return a patch that sets one field of the object with this uid, in this version if given.
+
+    On any other it fails (422): the name may have been given to another object since.
+    """
+    operations = [{"op": "test", "path": "/metadata/uid", "value": uid}]
+    if version:
+        operations.append({"op": "test", "path": "/metadata/resourceVersion", "value": version})
+    return [*operations, {"op": "add", "path": field, "value": value}]
+
+
 def load_client() -> client.ApiClient:
     """Log in by the KUBECONFIG if there is one, else as the pod's service account."""
     settings = client.Configuration()

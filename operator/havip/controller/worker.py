@@ -21,7 +21,7 @@ from havip.controller.events import News, mended, news
 from havip.controller.execute import Executor
 from havip.controller.finalizers import Finalizers
 from havip.controller.freshness import Freshness
-from havip.controller.kube import Kube, KubernetesError, path_of
+from havip.controller.kube import Kube, KubernetesError, path_of, replacing
 from havip.controller.needs import routes
 from havip.controller.observe import Observation
 from havip.controller.observer import Observer
@@ -173,11 +173,7 @@ class Worker:
         try:
             await self._around.kube.patch(
                 f"{path_of(havip)}/status",
-                [
-                    # The name may have been given to another object since.
-                    {"op": "test", "path": "/metadata/uid", "value": self._uid},
-                    {"op": "add", "path": "/status", "value": after.to_json()},
-                ],
+                replacing("/status", after.to_json(), uid=self._uid),
             )
         except KubernetesError as error:
             if error.status == 404:

@@ -188,9 +188,7 @@ class Holder:
     def _wish(self, now: float) -> Handover | None:
         """Is there a reason to give the address away now?"""
         situation = self.situation
-        if situation.leaving is not None:
-            return Handover(now, forced=True, target=self.grants.best(now))
-        if not situation.candidate:
+        if situation.leaving is not None or not situation.candidate:
             return Handover(now, forced=True, target=self.grants.best(now))
         if self.switchover is not None:
             target = self.switchover[0] or self.grants.best(now)
@@ -275,16 +273,8 @@ class Holder:
         if now < due and situation.register.unanswered:
             situation.wake_by(due)
             return
-        if target is None and self.holding:
-            if self.confirmed_at < handover.since:
-                # The one who was to follow is gone. The register must be proved in reach first.
-                self._handover = replace(handover, target=None, decided=False)
-                self._write_if_due(now)
-                return
-            self.release(now, "nobody is there to follow")
         if target is None:
-            record = replace(situation.claim(frozenset()), holder=None, given=True)
-            self._write(Purpose.CLEAR, record, now, situation.timing.challenge)
+            self._vacate(now, handover)
             return
         stays = situation.leaving is None and situation.candidate
         members = situation.record.members - {target} | ({situation.me} if stays else set())
@@ -297,3 +287,14 @@ class Holder:
         situation.remember(record.epoch)
         name = self._write(Purpose.HAND_OVER, record, now, situation.timing.challenge)
         self._vouchers[name] = self.grants.of(target).sequence
+
+    def _vacate(self, now: float, handover: Handover) -> None:
+        """Leave the place empty, once it is proved that we can say so."""
+        if self.holding and self.confirmed_at < handover.since:
+            # The one who was to follow is gone.
+            handover.target, handover.decided = None, False
+            self._write_if_due(now)
+            return
+        self.release(now, "nobody is there to follow")
+        record = replace(self.situation.claim(frozenset()), holder=None, given=True)
+        self._write(Purpose.CLEAR, record, now, self.situation.timing.challenge)

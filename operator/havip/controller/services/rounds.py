@@ -10,11 +10,9 @@ from collections.abc import Callable
 from havip.api.errors import HaVipError
 from havip.controller.finalizers import CONFLICTS
 from havip.controller.kube import KubernetesError
-from havip.controller.poller import Pace
+from havip.controller.poller import LONGEST_BACKOFF_SECONDS, Pace
 
 log = logging.getLogger(__name__)
-
-LONGEST_BACKOFF_SECONDS = 60.0
 
 
 class Rounds(ABC):

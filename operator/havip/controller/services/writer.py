@@ -7,7 +7,7 @@ from typing import Any
 
 from havip.api.havip import HaVip
 from havip.api.names import API_VERSION, HAVIP_PLURAL, SERVICE_FINALIZER
-from havip.controller.kube import Json, Kube, KubernetesError, path_of
+from havip.controller.kube import Json, Kube, KubernetesError, path_of, replacing
 from havip.controller.services.demand import still_asks, whom_to_ask
 from havip.controller.services.objects import Service, ServiceStatus, service_path
 
@@ -40,12 +40,7 @@ class Writer:
         self, service: Service, subresource: str, field: str, value: object
     ) -> Json | None:
         meta = service.metadata
-        operations: list[Mapping[str, Any]] = [
-            # The name may have been given to another object since.
-            {"op": "test", "path": "/metadata/uid", "value": meta.uid},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version},
-            {"op": "add", "path": field, "value": value},
-        ]
+        operations = replacing(field, value, uid=meta.uid, version=meta.resource_version)
         try:
             return await self._kube.patch(f"{service.path}{subresource}", operations)
         except KubernetesError as error:
