@@ -14,8 +14,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -31,6 +30,7 @@ from havip.controller.register import Registers
 from havip.controller.world import World
 
 from .conftest import CLUSTER_ID, Cluster, sdk_cloud
+from .death import Death, When, without_a_trace
 
 pytestmark = pytest.mark.apiserver
 
@@ -39,27 +39,6 @@ NAMESPACE = "havip-system"
 ROUTE = {"routeTableId": "vtb-sim", "destination": "10.9.0.0/16"}
 SURE_LOOKS = 2
 """A look is taken in every life at least so often, where it is taken more than once."""
-
-When = Literal["before", "after"]
-
-
-@dataclass
-class Death:
-    """Strikes at one call: the how-manieth to a method, from 1; never, when that is 0.
-
-    How often the cloud is looked at differs from life to life, the order of changes does not.
-    """
-
-    method: str
-    number: int
-    when: When
-    calls: Counter[str] = field(default_factory=Counter)
-    struck: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def strike(self) -> None:
-        """Stop the caller for good, as kill -9 does: it neither returns nor raises."""
-        self.struck.set()
-        await asyncio.Event().wait()
 
 
 class MortalCloud:
@@ -73,17 +52,7 @@ class MortalCloud:
         method = getattr(self._cloud, name)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            death = self._death
-            if death.struck.is_set():
-                await death.strike()
-            death.calls[name] += 1
-            fatal = (name, death.calls[name]) == (death.method, death.number)
-            if fatal and death.when == "before":
-                await death.strike()
-            result = await method(*args, **kwargs)
-            if fatal or death.struck.is_set():
-                await death.strike()
-            return result
+            return await self._death.around(name, lambda: method(*args, **kwargs))
 
         return call
 
@@ -137,17 +106,10 @@ async def controller(
                 reconciler.worker(uid).wake()
             await asyncio.sleep(0.02)
 
-    before = asyncio.all_tasks()
-    reconciler = Reconciler(around)
-    watching = asyncio.create_task(watch(reconciler))
-    try:
+    async with without_a_trace():
+        watching = asyncio.create_task(watch(Reconciler(around)))
         yield
-    finally:
         watching.cancel()
-        remaining = asyncio.all_tasks() - before
-        for task in remaining:
-            task.cancel()
-        await asyncio.gather(*remaining, return_exceptions=True)
 
 
 async def until(look: Callable[[], Any], death: Death) -> bool:

@@ -26,6 +26,7 @@ from havip.controller.poller import Pace
 from havip.controller.reconcile import Reconciler, Surroundings
 from havip.controller.register import Registers
 from havip.controller.world import World
+from tests.controller.death import without_a_trace
 from tests.lives.life import NODES
 from tests.lives.line import Line
 from tests.lives.store import Store
@@ -61,7 +62,6 @@ def key() -> Json:
 async def controller(ground: Ground) -> AsyncIterator[None]:
     """Run a controller that knows nothing at first, and is gone without a trace at the end."""
     world = World()
-    before = asyncio.all_tasks()
     reconciler = Reconciler(lambda reconciler: _surroundings(ground, world, reconciler))
 
     def heard(path: str, body: Json, gone: bool) -> None:
@@ -75,17 +75,12 @@ async def controller(ground: Ground) -> AsyncIterator[None]:
 
     _hear_of_nodes(world, ground.clock)
     world.saw_class(_class(ground.endpoint))
-    try:
+    async with without_a_trace():
         with ground.store.watched(heard):
             world.registers_known.set()
             beating = asyncio.create_task(_beat(world, ground.clock))
             yield
-    finally:
-        beating.cancel()
-        remaining = asyncio.all_tasks() - before
-        for task in remaining:
-            task.cancel()
-        await asyncio.gather(*remaining, return_exceptions=True)
+            beating.cancel()
 
 
 def _surroundings(ground: Ground, world: World, reconciler: Reconciler) -> Surroundings:

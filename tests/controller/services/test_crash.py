@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -24,7 +22,7 @@ from havip.controller.poller import Pace
 from havip.controller.services.workers import Services
 from havip.controller.world import World
 from tests.controller.conftest import Cluster
-from tests.controller.test_crash import When
+from tests.controller.death import Death, When, without_a_trace
 
 from .conftest import Shop
 
@@ -38,25 +36,6 @@ WRITES = ("PATCH status", "PATCH web", "POST havips", "PUT web", "DELETE web")
 """A Service's status and finalizer; the HaVip made, mended and deleted."""
 
 
-@dataclass
-class Death:
-    """Strikes at one write: the how-manieth of its kind, from 1; never, when that is 0.
-
-    How often a status is written differs from life to life, the order of the others does not.
-    """
-
-    write: str
-    number: int
-    when: When
-    writes: Counter[str] = field(default_factory=Counter)
-    struck: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def strike(self) -> None:
-        """Stop the caller for good, as kill -9 does: it neither returns nor raises."""
-        self.struck.set()
-        await asyncio.Event().wait()
-
-
 class MortalKube(Kube):
     """The real connection, until death strikes; nothing is called after that."""
 
@@ -65,23 +44,10 @@ class MortalKube(Kube):
         self._death = death
 
     async def _request(self, method: str, path: str, body: object = None) -> Json:
-        death, write = self._death, f"{method} {path.rsplit('/', 1)[-1]}"
-        if death.struck.is_set():
-            await death.strike()
-        death.writes[write] += 1
-        fatal = (write, death.writes[write]) == (death.write, death.number)
-        if fatal and death.when == "before":
-            await death.strike()
-        try:
-            answer = await super()._request(method, path, body)
-        except KubernetesError:
-            # A refusal, of a write that came too late, is an answer as well.
-            if fatal or death.struck.is_set():
-                await death.strike()
-            raise
-        if fatal or death.struck.is_set():
-            await death.strike()
-        return answer
+        write = f"{method} {path.rsplit('/', 1)[-1]}"
+        request = super()._request
+        # A refusal, of a write that came too late, is an answer as well.
+        return await self._death.around(write, lambda: request(method, path, body), KubernetesError)
 
 
 @contextlib.asynccontextmanager
@@ -128,16 +94,10 @@ async def controller(shop: Shop, death: Death) -> AsyncIterator[None]:
             services.stir()
             await asyncio.sleep(0.02)
 
-    before = asyncio.all_tasks()
-    watching = asyncio.create_task(watch())
-    try:
+    async with without_a_trace():
+        watching = asyncio.create_task(watch())
         yield
-    finally:
         watching.cancel()
-        remaining = asyncio.all_tasks() - before
-        for task in remaining:
-            task.cancel()
-        await asyncio.gather(*remaining, return_exceptions=True)
 
 
 def hold(shop: Shop) -> None:
