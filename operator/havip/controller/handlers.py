@@ -121,8 +121,8 @@ def registry_for(world: World, reconciler: Reconciler, services: Services) -> ko
     async def havip(type: str | None, body: kopf.Body, **_: object) -> None:
         if type == "DELETED":
             reconciler.forget(body["metadata"]["uid"])
-        elif uid := world.saw_havip(dict(body)):
-            reconciler.worker(uid).wake()
+        elif body["metadata"]["uid"] in world.havips:  # by the index, unless it cannot be read
+            reconciler.worker(body["metadata"]["uid"]).wake()
         services.saw_havip(body)
         services.stir()
 
