@@ -16,15 +16,13 @@ import time
 from pathlib import Path
 
 from lab import images
-from lab.binaries import BinariesMissingError, find_or_build_helm
-from lab.cluster import Lab, LabError
-from lab.fleet import MANIFESTS, ROOT, ProgramEndedError
-from lab.kubectl import ControlPlaneError, kubectl_program
-from lab.network import NetworkError, enter
+from lab.binaries import find_or_build_helm
+from lab.cluster import Lab
+from lab.fleet import MANIFESTS, ROOT
+from lab.kubectl import kubectl_program
+from lab.network import enter
 from lab.progress import step
-from lab.whole.cgroups import CgroupError
-from lab.whole.cluster import WholeCluster
-from lab.whole.node import NodeError
+from lab.whole.cluster import TROUBLES, WholeCluster
 
 FOLDER = ROOT / ".lab" / "standing"
 PID_FILE = FOLDER / "pid"
@@ -33,16 +31,6 @@ LOG_FILE = FOLDER / "log"
 START_SECONDS = 600
 STOP_SECONDS = 60
 KINDS = {"lab": "about 15 s", "cluster": "about 1 min, and 3 more where no image was built before"}
-TROUBLES = (
-    LabError,
-    NodeError,
-    CgroupError,
-    ControlPlaneError,
-    NetworkError,
-    ProgramEndedError,
-    BinariesMissingError,
-    images.ImageError,
-)
 
 
 def up(kind: str) -> int:

@@ -9,34 +9,13 @@ import signal
 import sys
 import time
 
-from lab.binaries import BinariesMissingError
 from lab.chart import ChartError
-from lab.controlplane import ControlPlaneError
-from lab.fleet import ProgramEndedError
-from lab.images import ImageError
-from lab.network import NetworkError
-from lab.site import LabError
 from lab.stage import Stage
 from lab.watching import WitnessError
-from lab.whole.cgroups import CgroupError
-from lab.whole.cluster import WholeCluster
-from lab.whole.node import NodeError
+from lab.whole.cluster import TROUBLES, WholeCluster
 from rehearsal import failing, installing, measuring
 from rehearsal.images import build, load
 from rehearsal.setting import Setting
-
-TROUBLES = (
-    LabError,
-    NodeError,
-    CgroupError,
-    ControlPlaneError,
-    NetworkError,
-    ProgramEndedError,
-    WitnessError,
-    BinariesMissingError,
-    ChartError,
-    ImageError,
-)
 
 ACTS = (
     installing.install,
@@ -71,7 +50,7 @@ def main() -> int:
             stage.say(f"up in {time.monotonic() - began:.1f} s")
             for act in ACTS:
                 act(setting)
-    except TROUBLES as trouble:
+    except (*TROUBLES, WitnessError, ChartError) as trouble:
         stage.check("the rehearsal came to its end", False, str(trouble))
     except KeyboardInterrupt:
         stage.check("the rehearsal came to its end", False, "interrupted")

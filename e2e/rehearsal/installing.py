@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from lab.fleet import CLOUD_URL, MANIFESTS
+from lab.fleet import MANIFESTS
 from lab.watching import PROGRAMS
 from rehearsal.setting import (
     CHART,
@@ -23,15 +23,11 @@ FENCE_TABLE = "havip_agent"
 def values(setting: Setting, tag: str, **controller: object) -> str:
     """Write a values file for this cluster, show it, and return the option of helm that names it.
 
-    The images are those with a tag; the cloud's pages are the simulated cloud's.
+    They are those of every cluster of this machine, with the images of a tag.
     """
-    given = {
-        "clusterId": "rehearsal",
-        "image": {"pullPolicy": "Never", "controller": {"tag": tag}, "agent": {"tag": tag}},
-        "agent": {"metadataEndpoint": CLOUD_URL},
-        "networkPolicy": {"egressPorts": [443, 6443, 8100]},
-        "controller": {"driftInterval": 10} | controller,
-    }
+    given = yaml.safe_load((MANIFESTS / "values.yaml").read_text())
+    given["image"] |= {"controller": {"tag": tag}, "agent": {"tag": tag}}
+    given["controller"] |= controller
     file = setting.cluster.directory / f"{tag}.yaml"
     file.write_text(yaml.safe_dump(given, sort_keys=False))
     setting.stage.yaml(file.read_text())

@@ -20,17 +20,31 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from lab.binaries import BinariesMissingError
 from lab.chart import helm
-from lab.fleet import Fleet
-from lab.network import CLIENT, Network, node_machines
+from lab.fleet import Fleet, ProgramEndedError
+from lab.images import ImageError
+from lab.kubectl import ControlPlaneError
+from lab.network import CLIENT, Network, NetworkError, node_machines
 from lab.site import LabError, Site
 from lab.watching import ReadyWatch
-from lab.whole.cgroups import Cgroups
+from lab.whole.cgroups import CgroupError, Cgroups
 from lab.whole.controlplane import DIRECTORY, WholeControlPlane
-from lab.whole.node import Node
+from lab.whole.node import Node, NodeError
 from lab.whole.pause import pause_archive
 
 READY_SECONDS = 180
+TROUBLES = (
+    LabError,
+    NodeError,
+    CgroupError,
+    ControlPlaneError,
+    NetworkError,
+    ProgramEndedError,
+    BinariesMissingError,
+    ImageError,
+)
+"""What keeps a cluster from coming up, or from going on; the texts are for whoever wants one."""
 
 
 class WholeCluster(Site):
